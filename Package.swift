@@ -1,0 +1,45 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Language rules of every target.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// One of the command-line tools. They are linked by `Scripts/build`, which says how and why.
+func tool(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .executableTarget(name: name, dependencies: ["CommandLineTool", "MQTTClient", "MQTT"] + dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+let package = Package(
+  name: "mqtools",
+  platforms: [.macOS(.v15)],
+  targets: [
+    .systemLibrary(
+      name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
+    .systemLibrary(name: "CSystem"),
+
+    .target(name: "MQTT", swiftSettings: strict),
+    .target(name: "MQTTClient", dependencies: ["MQTT", "COpenSSL", "CSystem"], swiftSettings: strict),
+    .target(name: "CommandLineTool", dependencies: ["MQTTClient", "MQTT", "CSystem"], swiftSettings: strict),
+
+    tool("mqpub"),
+    tool("mqsub"),
+
+    // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
+    .target(
+      name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict + [.unsafeFlags(["-O"])]),
+    tests("TestSupportTests", of: []),
+    tests("MQTTTests", of: ["MQTT"]),
+    tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
+    tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
+    tests("ToolTests", of: ["mqpub", "mqsub"]),
+  ]
+)

@@ -1,0 +1,6 @@
+// OpenSSL, with functions in place of the macros that Swift cannot call.
+#pragma once
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
