@@ -29,3 +29,47 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #endif
+
+// Macros, variadic functions and the unions of <sys/socket.h>, which Swift cannot use, as functions.
+
+static inline int currentErrno(void) { return errno; }
+
+static inline int setCloseOnExec(int descriptor) { return fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+static inline int setNonBlocking(int descriptor) {
+  int flags = fcntl(descriptor, F_GETFL);
+  return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+static inline int connectSocket(int descriptor, const struct sockaddr *address, socklen_t length) {
+  return connect(descriptor, address, length);
+}
+
+static inline int bindSocket(int descriptor, const struct sockaddr *address, socklen_t length) {
+  return bind(descriptor, address, length);
+}
+
+// A stream socket that does not block and is not handed to programs that we start.
+static inline int makeStreamSocket(int family) {
+#if defined(__linux__)
+  return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+  int descriptor = socket(family, SOCK_STREAM, 0);
+  if (descriptor >= 0) {
+    int on = 1;
+    setNonBlocking(descriptor);
+    setCloseOnExec(descriptor);
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  }
+  return descriptor;
+#endif
+}
+
+// send(2) that never raises SIGPIPE.
+static inline ssize_t sendQuietly(int descriptor, const void *bytes, size_t count) {
+#if defined(__linux__)
+  return send(descriptor, bytes, count, MSG_NOSIGNAL);
+#else
+  return send(descriptor, bytes, count, 0);
+#endif
+}

@@ -283,7 +283,7 @@ public final class Client {
     if case .leaving = phase { return left() }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
-    if error.isTransient, let delay = reconnect.failed(at: now, random: .random(in: 0...1)) {
+    if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       phase = .waiting(until: now + delay)
       pending.append(.outage(error, retryIn: delay))
     } else {

@@ -29,7 +29,7 @@ public final class Connection {
 
   /// Bytes asked for in one receive: few for the many connections that are quiet, many for one that is busy.
   private static let smallestReceive = 2048
-  private static let largestReceive = 1 << 18
+  private static let largestReceive = 1 << 17
 
   init(to endpoint: Endpoint, from localAddress: String?, session: consuming Session) {
     self.endpoint = endpoint
@@ -57,7 +57,7 @@ public final class Connection {
         } else if host == "localhost" {
           try dial(SocketAddress.loopback(port: port), at: now)
         } else {
-          resolver = try Resolver(host: host, port: port)
+          resolver = try Resolver.start(host: host, port: port)
         }
       }
     } catch {

@@ -1,3 +1,5 @@
+public import MQTT
+
 /// Whether and when to connect again after a failure: 0.5 s, doubling to 4 s in the first minute of an outage and then to
 /// 30 s, each ±25 % so that many clients do not come back at the same moment.
 public struct ReconnectPolicy: Sendable {

@@ -22,15 +22,23 @@ struct Resolver: ~Copyable {
     }
   }
 
+  private init(_ descriptor: Int32, _ answer: Answer) {
+    self.descriptor = descriptor
+    self.answer = answer
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
   /// Begins to look up `host`.
-  init(host: String, port: UInt16) throws(ConnectionError) {
+  static func start(host: String, port: UInt16) throws(ConnectionError) -> Resolver {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw .system(call: "pipe", errno: errno, place: host) }
-    _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
-    _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
-    descriptor = ends[0]
-    answer = Answer(host: host, port: port, writeEnd: ends[1])
-    let retained = Unmanaged.passRetained(answer)
+    guard pipe(&ends) == 0 else { throw .system(call: "pipe", errno: currentErrno(), place: host) }
+    _ = setCloseOnExec(ends[0])
+    _ = setCloseOnExec(ends[1])
+    let resolver = Resolver(ends[0], Answer(host: host, port: port, writeEnd: ends[1]))
+    let retained = Unmanaged.passRetained(resolver.answer)
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
@@ -42,10 +50,7 @@ struct Resolver: ~Copyable {
       close(ends[1])
       throw .system(call: "pthread_create", errno: code, place: host)
     }
-  }
-
-  deinit {
-    close(descriptor)
+    return resolver
   }
 
   /// The addresses, in the system's order. To be called when `descriptor` is readable.

@@ -26,26 +26,19 @@ struct Socket: ~Copyable {
 
   /// Begins to connect; the socket becomes writable when that has succeeded or failed.
   static func connecting(to address: SocketAddress, from local: SocketAddress? = nil) throws(ConnectionError) -> Socket {
-    #if os(Linux)
-      let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    #else
-      let type = SOCK_STREAM
-    #endif
-    let descriptor = socket(address.family, type, 0)
-    guard descriptor >= 0 else { throw .system(call: "socket", errno: errno, place: address.description) }
+    let descriptor = makeStreamSocket(address.family)
+    guard descriptor >= 0 else { throw .system(call: "socket", errno: currentErrno(), place: address.description) }
     let made = Socket(descriptor)
-    #if !os(Linux)
-      _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-      _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-      made.set(SOL_SOCKET, SO_NOSIGPIPE, 1)
-    #endif
     if address.isInternet { made.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
-    if let local, local.withPointer({ bind(descriptor, $0, $1) }) != 0 {
-      throw .system(call: "bind", errno: errno, place: local.description)
+    if let local, local.withPointer({ bindSocket(descriptor, $0, $1) }) != 0 {
+      throw .system(call: "bind", errno: currentErrno(), place: local.description)
     }
     // An interrupted connect goes on by itself, like one in progress.
-    if address.withPointer({ connect(descriptor, $0, $1) }) != 0, errno != EINPROGRESS, errno != EINTR {
-      throw .system(call: "connect", errno: errno, place: address.description)
+    if address.withPointer({ connectSocket(descriptor, $0, $1) }) != 0 {
+      let number = currentErrno()
+      if number != EINPROGRESS, number != EINTR {
+        throw .system(call: "connect", errno: number, place: address.description)
+      }
     }
     return made
   }
@@ -54,7 +47,7 @@ struct Socket: ~Copyable {
   func connectResult() -> Int32 {
     var result: Int32 = 0
     var size = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &size) == 0 else { return errno }
+    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &size) == 0 else { return currentErrno() }
     return result
   }
 
@@ -64,23 +57,20 @@ struct Socket: ~Copyable {
       let count = recv(descriptor, space.baseAddress, space.count, 0)
       if count > 0 { return .moved(count) }
       if count == 0 { return .ended }
-      if errno == EAGAIN || errno == EWOULDBLOCK { return .wouldBlock }
-      if errno != EINTR { return .failed(errno) }
+      let number = currentErrno()
+      if number == EAGAIN || number == EWOULDBLOCK { return .wouldBlock }
+      if number != EINTR { return .failed(number) }
     }
   }
 
   /// Sends what the system takes of `bytes`.
   func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
-    #if os(Linux)
-      let flags = Int32(MSG_NOSIGNAL.rawValue)
-    #else
-      let flags: Int32 = 0
-    #endif
     while true {
-      let count = CSystem.send(descriptor, bytes.baseAddress, bytes.count, flags)
+      let count = sendQuietly(descriptor, bytes.baseAddress, bytes.count)
       if count >= 0 { return .moved(count) }
-      if errno == EAGAIN || errno == EWOULDBLOCK { return .wouldBlock }
-      if errno != EINTR { return .failed(errno) }
+      let number = currentErrno()
+      if number == EAGAIN || number == EWOULDBLOCK { return .wouldBlock }
+      if number != EINTR { return .failed(number) }
     }
   }
 

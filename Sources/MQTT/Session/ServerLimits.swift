@@ -22,13 +22,13 @@ public struct ServerLimits: Hashable, Sendable {
 
   /// What the properties of a CONNACK say.
   public init(_ properties: Properties) {
-    if let value = properties[.receiveMaximum] { receiveMaximum = Int(value) }
-    if let value = properties[.maximumQoS] { maximumQoS = QoS(rawValue: value) ?? .exactlyOnce }
-    if let value = properties[.retainAvailable] { retainAvailable = value != 0 }
-    if let value = properties[.maximumPacketSize] { maximumPacketSize = Int(value) }
-    if let value = properties[.topicAliasMaximum] { topicAliasMaximum = Int(value) }
-    if let value = properties[.wildcardSubscriptionAvailable] { wildcardSubscriptionAvailable = value != 0 }
-    if let value = properties[.subscriptionIdentifierAvailable] { subscriptionIdentifiersAvailable = value != 0 }
-    if let value = properties[.sharedSubscriptionAvailable] { sharedSubscriptionAvailable = value != 0 }
+    receiveMaximum = properties[.receiveMaximum].map { Int($0) } ?? receiveMaximum
+    maximumQoS = properties[.maximumQoS] ?? maximumQoS
+    retainAvailable = properties[.retainAvailable] ?? retainAvailable
+    maximumPacketSize = properties[.maximumPacketSize].map { Int($0) } ?? maximumPacketSize
+    topicAliasMaximum = properties[.topicAliasMaximum].map { Int($0) } ?? topicAliasMaximum
+    wildcardSubscriptionAvailable = properties[.wildcardSubscriptionAvailable] ?? wildcardSubscriptionAvailable
+    subscriptionIdentifiersAvailable = properties[.subscriptionIdentifierAvailable] ?? subscriptionIdentifiersAvailable
+    sharedSubscriptionAvailable = properties[.sharedSubscriptionAvailable] ?? sharedSubscriptionAvailable
   }
 }

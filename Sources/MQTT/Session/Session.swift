@@ -38,7 +38,7 @@ public struct SessionSettings: Sendable {
 ///
 /// - What leaves: `withOutput` and `outputTaken`. What arrives: `receive`, then `nextEvent` until it is nil.
 /// - When nothing happens until `nextDeadline`, `deadlineReached` must be called.
-public struct Session: ~Copyable, Sendable {
+public struct Session: ~Copyable {
   /// What the caller has to know of.
   public enum Event {
     /// CONNACK: the broker accepted; `republished` publishes are sent anew because it had forgotten the session.
@@ -75,7 +75,7 @@ public struct Session: ~Copyable, Sendable {
   /// What is wanted of it. Changes hold from the next network connection on.
   public var settings: SessionSettings
   /// Shown every packet with its direction, for traces; nil costs nothing.
-  public var observer: (@Sendable (_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void)?
+  public var observer: ((_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void)?
   /// Whether PUBREL follows PUBREC by itself. If not, `Event.received` asks for `release`.
   public var releasesByItself = true
 
@@ -99,7 +99,8 @@ public struct Session: ~Copyable, Sendable {
   /// Whether a CONNACK has ever accepted us: from then on the broker may hold a session of ours.
   private var wasConnected = false
   private var sentCleanStart = true
-  private var requestDeadline: (sequence: Int, deadline: Instant)?
+  /// SUBSCRIBE and UNSUBSCRIBE that await their answer, by sequence number, oldest first.
+  private var requests: [(sequence: Int, deadline: Instant)] = []
 
   /// How long SUBACK and UNSUBACK are waited for.
   public static let requestTimeLimit: Duration = .seconds(30)
@@ -179,7 +180,7 @@ public struct Session: ~Copyable, Sendable {
       pending.append(.silent)
     case nil: break
     }
-    if let request = requestDeadline, now >= request.deadline { requestUnanswered(request.sequence, at: now) }
+    if let request = requests.first, now >= request.deadline { requestUnanswered(request.sequence) }
   }
 
   /// The network connection is gone, however it went.
@@ -188,7 +189,7 @@ public struct Session: ~Copyable, Sendable {
     output.connectionClosed(keepingPublishesIn: &unsentAtMostOnce)
     deliveries.connectionClosed()
     keepAlive = KeepAlive()
-    requestDeadline = nil
+    requests.removeAll()
     pending.removeAll()
     // SUBSCRIBE and UNSUBSCRIBE are not part of the session state (section 4.1): they end with the connection.
     for sequence in inflight.first..<inflight.next where sequence >= inflight.first {
@@ -230,11 +231,7 @@ public struct Session: ~Copyable, Sendable {
         try queue.appendPublish(
           topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: false, packetIdentifier: 0,
           properties: properties, topicAlias: nil, version: version)
-        if queue.count - before > limit {
-          let size = queue.count - before
-          queue.removeLast(size)
-          throw ProtocolError.tooLarge(size, limit: limit)
-        }
+        try queue.checkSize(from: before, limit: limit)
       }
       return nil
     }
@@ -247,11 +244,7 @@ public struct Session: ~Copyable, Sendable {
       try queue.appendPublish(
         topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: false, packetIdentifier: identifier,
         properties: properties, topicAlias: nil, version: version)
-      if queue.count - before > limit {
-        let size = queue.count - before
-        queue.removeLast(size)
-        throw ProtocolError.tooLarge(size, limit: limit)
-      }
+      try queue.checkSize(from: before, limit: limit)
     }
     sendUnsent()
     return sequence
@@ -355,7 +348,7 @@ public struct Session: ~Copyable, Sendable {
   /// When `deadlineReached` is due, if nothing happens before.
   public var nextDeadline: Instant? {
     guard phase == .connected else { return nil }
-    guard let request = requestDeadline?.deadline else { return keepAlive.deadline }
+    guard let request = requests.first?.deadline else { return keepAlive.deadline }
     return min(request, keepAlive.deadline ?? request)
   }
 
@@ -399,12 +392,16 @@ public struct Session: ~Copyable, Sendable {
     if phase == .awaitingConnack, slice.type != .connack, slice.type != .auth {
       throw .protocolError("\(slice.type) came before CONNACK")  // [MQTT-3.2.0-1]
     }
+    // Acknowledgements come by the hundred thousand, and do not pass through the large enum.
+    switch slice.type {
+    case .puback: return try handlePuback(AcknowledgementPacket(.puback, slice, version: settings.version))
+    case .pubrec: return try handlePubrec(AcknowledgementPacket(.pubrec, slice, version: settings.version))
+    case .pubrel: return handlePubrel(try AcknowledgementPacket(.pubrel, slice, version: settings.version))
+    case .pubcomp: return handlePubcomp(try AcknowledgementPacket(.pubcomp, slice, version: settings.version))
+    default: break
+    }
     switch try ControlPacket.decode(slice, version: settings.version) {
     case .connack(let packet): return try handleConnack(packet, at: now)
-    case .puback(let packet): return try handlePuback(packet)
-    case .pubrec(let packet): return try handlePubrec(packet)
-    case .pubrel(let packet): return handlePubrel(packet)
-    case .pubcomp(let packet): return handlePubcomp(packet)
     case .suback(let packet):
       let sequence = try requestAnswered(packet.packetIdentifier, .awaitingSuback, answers: packet.reasonCodes.count)
       return .subscribed(sequence, packet)
@@ -458,7 +455,7 @@ public struct Session: ~Copyable, Sendable {
   }
 
   private mutating func handlePublish(_ slice: PacketSlice) throws(ProtocolError) -> Event? {
-    var message = try MessageView.decode(slice, version: settings.version)
+    var message = try MessageView.decode(flags: slice.flags, body: slice.body, version: settings.version)
     if let tolerance = message.tolerated { try tolerate(tolerance) }
     if let alias = message.topicAlias {
       message.topic = try aliases.resolve(alias, topic: message.topic)
@@ -501,8 +498,7 @@ public struct Session: ~Copyable, Sendable {
   private mutating func handlePubrec(_ packet: AcknowledgementPacket) throws(ProtocolError) -> Event? {
     guard let sequence = inflight.sequence(of: packet.packetIdentifier) else {
       // Something of an earlier process: it must be let go of (section 4.3.3).
-      append(
-        .pubrel(AcknowledgementPacket(.pubrel, packet.packetIdentifier, reasonCode: .packetIdentifierNotFound)))
+      append(.pubrel, packet.packetIdentifier, .packetIdentifierNotFound)
       return nil
     }
     switch inflight[sequence].state {
@@ -526,10 +522,7 @@ public struct Session: ~Copyable, Sendable {
 
   private mutating func handlePubrel(_ packet: AcknowledgementPacket) -> Event? {
     let known = deliveries.release(packet.packetIdentifier)
-    append(
-      .pubcomp(
-        AcknowledgementPacket(
-          .pubcomp, packet.packetIdentifier, reasonCode: known ? .success : .packetIdentifierNotFound)))
+    append(.pubcomp, packet.packetIdentifier, known ? .success : .packetIdentifierNotFound)
     return nil
   }
 
@@ -567,21 +560,19 @@ public struct Session: ~Copyable, Sendable {
       throw .protocolError("\(answers) reason codes came for \(asked) topic filters")  // [MQTT-3.8.4-5]
     }
     inflight.complete(sequence)
-    if requestDeadline?.sequence == sequence { requestDeadline = nil }
+    requests.removeAll { $0.sequence == sequence }
     return sequence
   }
 
-  private mutating func requestUnanswered(_ sequence: Int, at now: Instant) {
-    requestDeadline = nil
-    guard sequence >= inflight.first, sequence < inflight.next else { return }
-    switch inflight[sequence].state {
-    case .awaitingUnsuback:
-      inflight.complete(sequence)
-      pending.append(.unsubscribed(sequence, nil))
-    case .awaitingSuback:
-      fail(.protocolError("no SUBACK came within \(Self.requestTimeLimit.components.seconds) s"))
-    default: break
+  private mutating func requestUnanswered(_ sequence: Int) {
+    let limit = Self.requestTimeLimit.components.seconds
+    guard inflight[sequence].state == .awaitingUnsuback, !settings.isStrict else {
+      return fail(.protocolError("the broker did not answer within \(limit) s"))
     }
+    requests.removeFirst()
+    inflight.complete(sequence)
+    if tolerated.insert(.missingUnsuback).inserted { pending.append(.tolerated(.missingUnsuback)) }
+    pending.append(.unsubscribed(sequence, nil))
   }
 
   /// Lives with something that no broker should do, and says so once; strict mode does not live with it.
@@ -663,15 +654,13 @@ public struct Session: ~Copyable, Sendable {
   }
 
   private mutating func sendRelease(_ sequence: Int) {
-    append(.pubrel(AcknowledgementPacket(.pubrel, Inflight.packetIdentifier(sequence))))
+    append(.pubrel, Inflight.packetIdentifier(sequence))
   }
 
   private mutating func sendAcknowledgements() {
     guard phase == .connected else { return }
     while let (identifier, isExactlyOnce) = deliveries.nextFinished() {
-      append(
-        isExactlyOnce
-          ? .pubrec(AcknowledgementPacket(.pubrec, identifier)) : .puback(AcknowledgementPacket(.puback, identifier)))
+      append(isExactlyOnce ? .pubrec : .puback, identifier)
     }
   }
 
@@ -691,11 +680,7 @@ public struct Session: ~Copyable, Sendable {
     try output.append { (queue) throws(ProtocolError) in
       let before = queue.count
       try packet.encode(as: version, to: &queue)
-      let size = queue.count - before
-      if size > limit {
-        queue.removeLast(size)
-        throw ProtocolError.tooLarge(size, limit: limit)
-      }
+      try queue.checkSize(from: before, limit: limit)
     }
   }
 
@@ -703,8 +688,19 @@ public struct Session: ~Copyable, Sendable {
     let hadUnsent = inflight.unsent < inflight.next
     let sequence = inflight.appendRequest(state, filterCount: filterCount)
     if !hadUnsent { inflight.unsent = inflight.next }
-    requestDeadline = (sequence, now + Self.requestTimeLimit)
+    requests.append((sequence, now + Self.requestTimeLimit))
     return sequence
+  }
+
+  private mutating func append(
+    _ type: AcknowledgementPacket.AcknowledgementType, _ packetIdentifier: UInt16, _ reasonCode: ReasonCode = .success
+  ) {
+    let version = settings.version
+    output.append { queue in
+      // It throws for packet identifier 0 only, which neither the decoder nor Inflight lets in.
+      try! queue.appendAcknowledgement(
+        type, packetIdentifier: packetIdentifier, reasonCode: reasonCode, version: version)
+    }
   }
 
   /// Appends a packet of ours that cannot be wrong.
@@ -715,5 +711,15 @@ public struct Session: ~Copyable, Sendable {
     } catch {
       preconditionFailure(error.explanation)
     }
+  }
+}
+
+extension ByteQueue {
+  /// Takes back what was appended behind `start` where that is more than the broker takes.
+  fileprivate mutating func checkSize(from start: Int, limit: Int) throws(ProtocolError) {
+    let size = count - start
+    guard size > limit else { return }
+    truncate(to: start)
+    throw .packetTooLarge("the packet has \(size) bytes, and the broker takes \(limit) at most")
   }
 }
