@@ -47,7 +47,8 @@ final class Descriptor: Sendable {
   enum Reading {
     case bytes([UInt8])
     case nothingYet
-    case end
+    /// No more will come: the end of data if errno is zero, else the error.
+    case end(errno: Int32)
   }
 
   /// Reads once, at most so many bytes.
@@ -69,7 +70,7 @@ final class Descriptor: Sendable {
       if result >= 0 { code = 0 }
     }
     if !bytes.isEmpty { return .bytes(bytes) }
-    return code == EAGAIN || code == EWOULDBLOCK ? .nothingYet : .end
+    return code == EAGAIN || code == EWOULDBLOCK ? .nothingYet : .end(errno: code)
   }
 
   /// Writes once; the number of bytes taken, nil if the other side is gone.
