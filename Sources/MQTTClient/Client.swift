@@ -55,12 +55,16 @@ public final class Client {
   private var fallbackVersions: ArraySlice<ProtocolVersion>
   private var requests: [Request] = []
   private var hasEverConnected = false
+  /// How to take leave, once that was asked for.
+  private var leave: DisconnectPacket?
   private var pending: [Event] = []
   private var agenda: Agenda?
   private var index = 0
 
   /// How long the broker is given to close the connection after DISCONNECT.
   static let leaveTimeLimit: Duration = .milliseconds(500)
+  /// How long a broker may take nothing while output is left before DISCONNECT.
+  static let stallTimeLimit: Duration = .seconds(60)
 
   /// A client that connects as soon as a `Driver` runs it.
   public init(_ settings: ClientSettings) {
@@ -140,21 +144,27 @@ public final class Client {
     connection.resumeReading(at: now)
   }
 
-  /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second later at most.
+  /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
   public func disconnect(
     _ reasonCode: ReasonCode = .normalDisconnection, properties: Properties = Properties(), at now: Instant
   ) {
     touch()
     switch phase {
     case .connected:
-      connection.session.disconnect(reasonCode, properties: properties)
-      phase = .leaving(until: now + Self.leaveTimeLimit)
+      leave = DisconnectPacket(reasonCode: reasonCode, properties: properties)
+      takeLeave(at: now)
     case .idle, .connecting, .waiting:
       connection.close()
       phase = .over
       pending.append(.closed)
     case .leaving, .over: break
     }
+  }
+
+  private func takeLeave(at now: Instant) {
+    guard let leave else { return }
+    connection.session.disconnect(leave.reasonCode, properties: leave.properties)
+    phase = .leaving(until: now + Self.stallTimeLimit)
   }
 
   /// Tells the driver that there may be output, or an event.
@@ -179,7 +189,12 @@ public final class Client {
   }
 
   func send(at now: Instant) {
+    let before = connection.session.outputCount
     connection.send(at: now)
+    if case .leaving = phase, connection.session.outputCount < before {
+      let isAllTaken = connection.session.outputCount == 0
+      phase = .leaving(until: now + (isAllTaken ? Self.leaveTimeLimit : Self.stallTimeLimit))
+    }
     if connection.hasFailed { touch() }
   }
 
@@ -202,7 +217,7 @@ public final class Client {
     case .waiting(let until) where now >= until:
       connect(at: now)
     case .leaving(let until) where now >= until:
-      left()
+      ended(.timedOut(.connected, endpoint: settings.endpoint.description, after: Self.stallTimeLimit), at: now)
     case .connecting, .connected:
       connection.deadlineReached(at: now)
     default: break
@@ -230,6 +245,7 @@ public final class Client {
       reconnect.connected(at: now)
       if !hasEverConnected || !packet.sessionPresent { subscribeAgain(at: now) }
       hasEverConnected = true
+      takeLeave(at: now)  // A connection that broke before all output was taken did not end the matter.
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
     case .failed(let error):
@@ -280,7 +296,7 @@ public final class Client {
   }
 
   private func ended(_ error: ConnectionError, at now: Instant) {
-    if case .leaving = phase { return left() }
+    if case .leaving = phase, connection.session.outputCount == 0 { return left() }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
