@@ -86,6 +86,17 @@ public final class Client {
   /// Whether the broker has accepted us on the present network connection.
   public var isConnected: Bool { connection.session.isConnected }
 
+  /// QoS 1 and 2 publishes that have not come to their end.
+  public var publishesInFlight: Int { connection.session.publishesInFlight }
+
+  /// Bytes that the system has not taken.
+  public var unsentCount: Int { connection.session.outputCount }
+
+  /// Shows every packet, with its direction, to `observer`.
+  public func observe(_ observer: @escaping (_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void) {
+    connection.session.observer = observer
+  }
+
   /// See `Session.publish`.
   @discardableResult
   public func publish(
@@ -264,7 +275,8 @@ public final class Client {
       }
     } catch {
       connection.session.disconnect()
-      ended(.protocolError(error), at: now)
+      connection.send(at: now)
+      ended(.notSupported(error), at: now)
     }
   }
 

@@ -31,6 +31,8 @@ public enum ConnectionError: Error, Sendable {
   case silent(keepAlive: Int)
   /// The broker broke the protocol.
   case protocolError(ProtocolError)
+  /// The broker said that it does not offer what was asked for.
+  case notSupported(ProtocolError)
   /// CONNECT itself could not be made of the settings.
   case cannotEncode(ProtocolError)
 
@@ -43,7 +45,7 @@ public enum ConnectionError: Error, Sendable {
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .protocolError, .cannotEncode: false
+    case .protocolError, .notSupported, .cannotEncode: false
     }
   }
 }
@@ -87,7 +89,7 @@ extension ConnectionError: CustomStringConvertible {
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
-    case .cannotEncode(let error): return error.explanation
+    case .notSupported(let error), .cannotEncode(let error): return error.explanation
     }
   }
 

@@ -1,9 +1,21 @@
-public import MQTT
+internal import MQTT
+public import MQTTClient
 
-/// Control packets as lines for people: `sent PUBLISH q1 r0 d0 id 7 'a/b' 12 bytes`.
+extension Client {
+  /// Tells every packet to `diagnostics`, if these are for somebody who looks for a mistake.
+  public func trace(to diagnostics: Diagnostics) {
+    guard diagnostics.level >= .debug else { return }
+    var trace = PacketTrace(isDetailed: diagnostics.level >= .trace)
+    observe { isSent, packet in diagnostics.debug((isSent ? "sent " : "received ") + trace.line(packet)) }
+  }
+}
+
+/// Control packets as lines for people: `PUBLISH 'a/b' QoS 1, 12 bytes, identifier 7`.
 public struct PacketTrace: Sendable {
   /// Whether properties, user names and payloads' beginnings are told as well.
   public var isDetailed: Bool
+  /// The version of the last CONNECT.
+  private var version = ProtocolVersion.latest
 
   /// A trace for `--log trace` where `isDetailed`, else for `--debug`.
   public init(isDetailed: Bool) {
@@ -11,11 +23,12 @@ public struct PacketTrace: Sendable {
   }
 
   /// The line for a whole packet, without direction; not escaped for terminals.
-  public func line(_ bytes: UnsafeRawBufferPointer, version: ProtocolVersion) -> String {
+  public mutating func line(_ bytes: UnsafeRawBufferPointer) -> String {
     var decoder = PacketDecoder(version: version)
     decoder.append(bytes)
     do throws(ProtocolError) {
       guard let packet = try decoder.nextPacket() else { return "an incomplete packet" }
+      if case .connect(let connect) = packet { version = connect.protocolVersion }
       return line(packet)
     } catch {
       return "a packet that cannot be decoded (\(error.explanation))"
