@@ -1,5 +1,5 @@
 import Foundation
-public import Testing
+import Testing
 
 /// Debian's mosquitto with a private configuration, on free ports of this machine, in a temporary folder.
 ///
@@ -209,14 +209,5 @@ public final class RealBroker: Sendable {
       return false
     }
     return bytes.first == 0x20
-  }
-}
-
-extension Trait where Self == ConditionTrait {
-  /// The test is skipped where mosquitto is not installed; with CI=true it runs and fails there.
-  public static var needsMosquitto: Self {
-    .enabled(
-      if: RealBroker.isAvailable || ProcessInfo.processInfo.environment["CI"] == "true",
-      "mosquitto is not installed")
   }
 }

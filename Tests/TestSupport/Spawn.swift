@@ -1,4 +1,5 @@
 import Foundation
+public import Testing
 
 #if canImport(Glibc)
   import Glibc
@@ -130,6 +131,18 @@ func findInPath(_ program: String) -> String? {
   let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
   let folders = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"]
   return folders.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// The test is skipped where one of these programs is not installed; with CI=true it runs, and fails there.
+  ///
+  ///     @Suite(.needs("mosquitto", "mosquitto_pub")) struct InteroperationTests { … }
+  public static func needs(_ programs: String...) -> Self {
+    let missing = programs.filter { findInPath($0) == nil }
+    return .enabled(
+      if: missing.isEmpty || ProcessInfo.processInfo.environment["CI"] == "true",
+      "\(missing.joined(separator: ", ")) not installed")
+  }
 }
 
 /// Nothing of the user's own settings reaches a tool under test.

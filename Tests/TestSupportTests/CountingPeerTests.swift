@@ -338,6 +338,31 @@ import Testing
     try peer.wait(for: "acknowledgements") { $0.floodAcknowledged == 70_000 }
   }
 
+  // MARK: With clients of others
+
+  @Test(.needs("mosquitto_pub"), arguments: ["mqttv31", "mqttv311", "mqttv5"], [0, 1, 2])
+  func mosquittoPubIsCounted(version: String, qos: Int) throws {
+    let peer = try CountingPeer()
+    let lines = (1...2_000).map { "\($0)\n" }.joined()
+    let tool = try ToolProcess.run(
+      "mosquitto_pub", ["-p", "\(peer.port)", "-V", version, "-q", "\(qos)", "-t", "t", "-l"], input: .text(lines))
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect((peer.counts.received, peer.counts.numbers.count, peer.counts.violations) == (2_000, 2_000, []))
+    #expect(peer.counts.numbers.missing(upTo: 2_000) == [])
+  }
+
+  @Test(.needs("mosquitto_sub"), arguments: ["mqttv31", "mqttv311", "mqttv5"], [0, 1, 2])
+  func mosquittoSubIsFlooded(version: String, qos: Int) throws {
+    let peer = try CountingPeer()
+    peer.flood(count: 2_000, payloadSize: 4, qos: 2, topic: "a/b")
+    let tool = try ToolProcess.run(
+      "mosquitto_sub",
+      ["-p", "\(peer.port)", "-V", version, "-q", "\(qos)", "-t", "a/#", "-C", "2000", "-W", "9"])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    Expect.text(tool.output, (1...2_000).map { String(format: "%04d\n", $0) }.joined())
+    #expect(peer.counts.violations == [])
+  }
+
   // MARK: Throughput
 
   @Test(arguments: [0, 1, 2] as [UInt8])

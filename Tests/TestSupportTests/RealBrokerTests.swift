@@ -3,7 +3,7 @@ import Testing
 
 @testable import TestSupport
 
-@Suite(.needsMosquitto) struct RealBrokerTests {
+@Suite(.needs("mosquitto", "mosquitto_pub", "mosquitto_sub")) struct RealBrokerTests {
   private func publish(_ broker: RealBroker, _ arguments: [String]) throws -> ToolProcess {
     try ToolProcess.run("mosquitto_pub", ["-h", "127.0.0.1", "-p", "\(broker.port)"] + arguments)
   }
