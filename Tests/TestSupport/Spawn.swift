@@ -31,20 +31,21 @@ struct Launch {
   /// What the program has as its standard input, output and errors.
   enum Standard {
     case descriptors(Int32, Int32, Int32)
-    /// The terminal by its path, controlling a session of its own.
+    /// The terminal by its path; it controls the session.
     case terminal(String)
   }
 
-  /// Starts the program with default signal handling and no other descriptor than the standard ones.
+  /// Starts the program in a session of its own, with default signal handling and only the standard descriptors.
   func spawn(_ standard: Standard) throws -> pid_t {
+    // In a session of its own it has no terminal but the one it is given, wherever the tests are run.
     #if canImport(Darwin)
       var actions: posix_spawn_file_actions_t?
       var attributes: posix_spawnattr_t?
-      var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_CLOEXEC_DEFAULT
+      let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | newSession | POSIX_SPAWN_CLOEXEC_DEFAULT
     #else
       var actions = posix_spawn_file_actions_t()
       var attributes = posix_spawnattr_t()
-      var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+      let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | newSession
     #endif
     posix_spawn_file_actions_init(&actions)
     posix_spawnattr_init(&attributes)
@@ -68,7 +69,6 @@ struct Launch {
       posix_spawn_file_actions_adddup2(&actions, output, 1)
       posix_spawn_file_actions_adddup2(&actions, errors, 2)
     case .terminal(let path):
-      flags |= newSession
       // The first terminal that a session's leader opens becomes its controlling terminal.
       posix_spawn_file_actions_addopen(&actions, 0, path, O_RDWR, 0)
       posix_spawn_file_actions_adddup2(&actions, 0, 1)

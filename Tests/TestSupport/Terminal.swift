@@ -56,7 +56,8 @@ public final class Terminal: Sendable {
   }
 
   deinit {
-    signal(SIGKILL)
+    // With all that it started.
+    state.withLock { if $0.end == nil { _ = kill(-pid, SIGKILL) } }
   }
 
   private static func collect(from keyboard: Descriptor, into state: Monitor<State>) {

@@ -11,7 +11,7 @@ import Foundation
 /// A running program: one of ours, or any other. Its output is collected as bytes, without limit.
 ///
 /// It starts in clean surroundings: an empty HOME that is also its working folder, XDG folders in it, TZ=UTC, default
-/// signal handling. It is killed when the last reference goes away.
+/// signal handling, no terminal. It is killed with its children when the last reference goes away.
 public final class ToolProcess: Sendable {
   /// What the program reads.
   public enum Input: Sendable {
@@ -123,7 +123,8 @@ public final class ToolProcess: Sendable {
   }
 
   deinit {
-    signal(SIGKILL)
+    // With all that it started.
+    state.withLock { if $0.end == nil { _ = kill(-pid, SIGKILL) } }
     state.withLock { $0.isAbandoned = true }
     wakeCollector()
   }
