@@ -80,7 +80,7 @@ public final class RealBroker: Sendable {
   ///   - listeners: Beside the plain one on 127.0.0.1.
   ///   - users: User names and passwords; without any, everybody may connect.
   ///   - acl: The text of an ACL file.
-  ///   - lines: More lines for the configuration, before its listeners.
+  ///   - lines: More lines for the configuration, before its listeners; `log_type all` shows packets in the log.
   public init(
     listeners: [Listener] = [], persistence: Persistence = .off, users: [String: String] = [:], acl: String? = nil,
     lines: [String] = []

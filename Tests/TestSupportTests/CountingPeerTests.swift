@@ -399,10 +399,12 @@ import Testing
     #expect(counts.received == count)
     #expect(counts.violations == [])
     print("CountingPeer, QoS \(qos), payloads of 64 bytes: \(Int(counts.publishesPerSecond)) PUBLISH packets a second")
-    // A modest bound, for machines that do something else as well.
-    #expect(counts.publishesPerSecond > 200_000)
+    #expect(counts.publishesPerSecond > leastRate)
   }
 }
+
+/// PUBLISH packets a second that every machine reaches, also with the thread sanitizer and other work to do.
+private let leastRate = 50_000.0
 
 @Suite struct FloodThroughputTests {
   @Test func aFloodKeepsUpWithAReader() throws {
@@ -421,7 +423,7 @@ import Testing
     #expect(received == expected)
     #expect(peer.counts.floodSent == count)
     print("CountingPeer, flood at QoS 0, payloads of 64 bytes: \(Int(rate)) PUBLISH packets a second")
-    #expect(rate > 200_000)
+    #expect(rate > leastRate)
   }
 }
 

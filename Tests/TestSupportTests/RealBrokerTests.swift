@@ -63,6 +63,24 @@ import Testing
     #expect(try connection.readText(until: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
   }
 
+  @Test(.needs("openssl")) func tlsListenersAnswer() throws {
+    let folder = try TemporaryFolder()
+    let made = try ToolProcess.run(
+      "openssl",
+      [
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+        "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "certificate.pem",
+      ], home: folder)
+    #expect(made.end == .exited(0), "\(made.errorText)")
+    let (certificate, key) = (folder.path("certificate.pem"), folder.path("key.pem"))
+    let secure = RealBroker.Listener.tls(certificate: certificate, key: key)
+    let broker = try RealBroker(listeners: [secure, .webSocketTLS(certificate: certificate, key: key)])
+    let tool = try ToolProcess.run(
+      "mosquitto_pub",
+      ["-h", "localhost", "-p", "\(broker.port(of: secure))", "--cafile", certificate, "-t", "a", "-m", "b", "-q", "1"])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+  }
+
   @Test func usersAndAccessListsAreKept() throws {
     let broker = try RealBroker(users: ["ann": "secret"], acl: "user ann\ntopic readwrite mine/#\n")
     #expect(try publish(broker, ["-t", "a", "-m", "b"]).end == .exited(5))
