@@ -16,8 +16,9 @@ public struct SessionSettings: Sendable {
   public var version: ProtocolVersion
   /// How long the broker is asked to keep the session.
   public var lifetime: SessionLifetime = .networkConnection
-  /// QoS 1 and 2 publishes that may be unacknowledged at a time, unless the broker allows fewer.
-  public var maximumInflight = 65_535
+  /// QoS 1 and 2 publishes that may be unacknowledged at a time, unless the broker allows fewer. Nil leaves it to the broker, and
+  /// means 20 on 3.x, where it cannot say: Mosquitto closes a connection that has many more.
+  public var maximumInflight: Int?
   /// Bytes of the largest packet that is taken from the broker.
   public var maximumPacketSize = 268_435_460
   /// Closes on everything that is otherwise lived with.
@@ -104,6 +105,10 @@ public struct Session: ~Copyable {
 
   /// How long SUBACK and UNSUBACK are waited for.
   public static let requestTimeLimit: Duration = .seconds(30)
+  /// QoS 1 and 2 publishes that may be unacknowledged at a time where the broker cannot tell its limit.
+  static let inflightWithoutLimits = 20
+  /// Bytes of unacknowledged publishes beyond which `canPublish` holds the application back.
+  static let inflightBytesLimit = 1 << 23
   /// Bytes of output beyond which `canPublish` holds the application back.
   static let outputLimit = 1 << 17
   /// Seconds that the broker is asked to keep a session which is meant to end with this process.
@@ -205,7 +210,7 @@ public struct Session: ~Copyable {
   /// Whether a publish would be sent now: connected, send quota left, and the output not too long.
   public var canPublish: Bool {
     phase == .connected && quota > 0 && inflight.unsent == inflight.next && !inflight.isFull
-      && output.count < Self.outputLimit
+      && output.count < Self.outputLimit && inflight.liveBytes < Self.inflightBytesLimit
   }
 
   /// Publishes a message. At QoS 0 it is in the output when this returns; at QoS 1 and 2 it is kept until acknowledged, and sent
@@ -442,7 +447,8 @@ public struct Session: ~Copyable {
     phase = .connected
     wasConnected = true
     limits = settings.version.hasProperties ? ServerLimits(packet.properties) : ServerLimits()
-    quota = min(limits.receiveMaximum, settings.maximumInflight)
+    let maximum = settings.maximumInflight ?? (settings.version.hasProperties ? 65_535 : Self.inflightWithoutLimits)
+    quota = min(limits.receiveMaximum, maximum)
     if let identifier = packet.properties[.assignedClientIdentifier] { settings.connect.clientIdentifier = identifier }
     keepAliveSeconds = Int(packet.properties[.serverKeepAlive] ?? settings.connect.keepAlive)
     keepAlive.start(interval: .seconds(keepAliveSeconds), at: now)
