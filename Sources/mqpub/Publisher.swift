@@ -96,7 +96,7 @@ struct Publisher: ~Copyable {
       }
     case .lines: publishLines()
     }
-    let isInputDone = lines.map { $0.isExhausted } ?? isMessagePublished
+    let isInputDone = lines?.isExhausted ?? isMessagePublished
     if isInputDone, client.publishesInFlight == 0 { leave() }
   }
 
@@ -127,7 +127,7 @@ struct Publisher: ~Copyable {
   private mutating func publish(_ payload: UnsafeRawBufferPointer) {
     for topic in plan.topics {
       do throws(ProtocolError) {
-        try topic.utf8.withRawBytes { (topic) throws(ProtocolError) in
+        _ = try topic.utf8.withBytes { (topic) throws(ProtocolError) in
           try client.publish(
             topic: topic, payload: payload, qos: plan.qos, retain: plan.retain, properties: plan.properties,
             at: driver.now)

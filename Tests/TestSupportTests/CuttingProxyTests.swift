@@ -146,7 +146,11 @@ import Testing
 
   @Test func withoutServerAConnectionIsReset() throws {
     broker.stopListening()
-    let client = try ScriptedConnection(port: proxy.port)
-    #expect(try client.waitForClose() == .reset)
+    do {
+      #expect(try ScriptedConnection(port: proxy.port).waitForClose() == .reset)
+    } catch let failure as TestFailure {
+      // The reset may come before connect is done.
+      #expect(failure.description.contains("Connection reset by peer"))
+    }
   }
 }

@@ -27,6 +27,9 @@ struct Deliveries: Sendable {
   /// Messages that the broker has sent and we have not acknowledged.
   var count: Int { entries.count }
 
+  /// QoS 2 messages that the broker has not released.
+  var unreleasedCount: Int { received.count }
+
   enum Arrival { case new(Delivery), duplicate }
 
   mutating func atLeastOnce(_ packetIdentifier: UInt16) -> Delivery {
@@ -119,6 +122,7 @@ struct PacketIdentifierSet: Sendable {
   private var few: [UInt16] = []
   /// A bit for each of 65,536 identifiers, once there are more than a few.
   private var bits: [UInt64] = []
+  private(set) var count = 0
 
   func contains(_ identifier: UInt16) -> Bool {
     if bits.isEmpty { return few.contains(identifier) }
@@ -126,10 +130,9 @@ struct PacketIdentifierSet: Sendable {
   }
 
   mutating func insert(_ identifier: UInt16) {
-    if bits.isEmpty, few.count < 32 {
-      if !few.contains(identifier) { few.append(identifier) }
-      return
-    }
+    guard !contains(identifier) else { return }
+    count += 1
+    if bits.isEmpty, few.count < 32 { return few.append(identifier) }
     if bits.isEmpty {
       bits = [UInt64](repeating: 0, count: 1024)
       for known in few { bits[Int(known >> 6)] |= 1 << UInt64(known & 63) }
@@ -141,6 +144,7 @@ struct PacketIdentifierSet: Sendable {
   /// True when it was there.
   mutating func remove(_ identifier: UInt16) -> Bool {
     guard contains(identifier) else { return false }
+    count -= 1
     if bits.isEmpty {
       few.removeAll { $0 == identifier }
     } else {
@@ -152,5 +156,6 @@ struct PacketIdentifierSet: Sendable {
   mutating func removeAll() {
     few = []
     bits = []
+    count = 0
   }
 }
