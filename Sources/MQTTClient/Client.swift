@@ -42,9 +42,21 @@ public final class Client {
     case idle, connecting(until: Instant), connected, waiting(until: Instant), leaving(until: Instant), over
   }
 
-  private struct Request {
+  /// What was subscribed to and is to be subscribed to on every connection that finds the session gone.
+  private struct SubscribeRequest {
     var subscriptions: [Subscription]
     var properties: Properties
+    /// The number of the SUBSCRIBE that was sent last.
+    var number: Int?
+    /// Whether it was answered in the present session.
+    var isAnswered = false
+  }
+
+  /// An UNSUBSCRIBE without an answer; it is void with the session.
+  private struct UnsubscribeRequest {
+    var filters: [TopicFilter]
+    var properties: Properties
+    var number: Int?
   }
 
   /// Reconnecting and all else that was asked for.
@@ -53,8 +65,12 @@ public final class Client {
   private var phase = Phase.idle
   private var reconnect: ReconnectPolicy
   private var fallbackVersions: ArraySlice<ProtocolVersion>
-  private var requests: [Request] = []
-  private var hasEverConnected = false
+  /// Whether a broker has ever accepted us: from then on the version stays.
+  private var hasBeenAccepted = false
+  private var subscribeRequests: [SubscribeRequest] = []
+  private var unsubscribeRequests: [UnsubscribeRequest] = []
+  /// Bytes of the DISCONNECT at the end of the output.
+  private var farewellCount = 0
   /// How to take leave, once that was asked for.
   private var leave: DisconnectPacket?
   private var pending: [Event] = []
@@ -67,12 +83,16 @@ public final class Client {
   static let stallTimeLimit: Duration = .seconds(60)
 
   /// A client that connects as soon as a `Driver` runs it.
-  public init(_ settings: ClientSettings) {
+  public convenience init(_ settings: ClientSettings) {
+    self.init(settings, lookUp: Resolver.system)
+  }
+
+  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp) {
     self.settings = settings
     reconnect = settings.reconnect
     fallbackVersions = settings.fallbackVersions[...]
     connection = Connection(
-      to: settings.endpoint, from: settings.localAddress, session: Session(settings.session))
+      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, session: Session(settings.session))
   }
 
   // MARK: - What the application wants
@@ -105,7 +125,8 @@ public final class Client {
   /// See `Session.publish`.
   @discardableResult
   public func publish(
-    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool, properties: borrowing Properties,
+    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool,
+    properties: borrowing Properties,
     at now: Instant
   ) throws(ProtocolError) -> Int? {
     touch()
@@ -120,18 +141,25 @@ public final class Client {
     _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
   ) throws(ProtocolError) {
     touch()
-    requests.append(Request(subscriptions: subscriptions, properties: properties))
-    if isConnected { _ = try connection.session.subscribe(subscriptions, properties: properties, at: now) }
+    var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
+    if isConnected {
+      request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
+    }
+    subscribeRequests.append(request)
   }
 
-  /// Gives subscriptions up, now and for all connections to come.
+  /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
   ) throws(ProtocolError) {
     touch()
-    for index in requests.indices { requests[index].subscriptions.removeAll { filters.contains($0.filter) } }
-    requests.removeAll { $0.subscriptions.isEmpty }
-    if isConnected { _ = try connection.session.unsubscribe(filters, properties: properties, at: now) }
+    var request = UnsubscribeRequest(filters: filters, properties: properties)
+    if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
+    unsubscribeRequests.append(request)
+    for index in subscribeRequests.indices {
+      subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
+    }
+    subscribeRequests.removeAll { $0.subscriptions.isEmpty }
   }
 
   /// The application has done its part with a message.
@@ -179,7 +207,9 @@ public final class Client {
 
   private func takeLeave(at now: Instant) {
     guard let leave else { return }
+    let before = connection.session.outputCount
     connection.session.disconnect(leave.reasonCode, properties: leave.properties)
+    farewellCount = connection.session.outputCount - before
     phase = .leaving(until: now + Self.stallTimeLimit)
   }
 
@@ -211,8 +241,10 @@ public final class Client {
       let isAllTaken = connection.session.outputCount == 0
       phase = .leaving(until: now + (isAllTaken ? Self.leaveTimeLimit : Self.stallTimeLimit))
     }
-    if connection.hasFailed { touch() }
   }
+
+  /// Whether there is an end to be told.
+  var hasEnded: Bool { connection.hasEnded }
 
   var deadline: Instant? {
     switch phase {
@@ -257,11 +289,16 @@ public final class Client {
     switch event {
     case .connected(let packet, _):
       phase = .connected
+      hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
-      if !hasEverConnected || !packet.sessionPresent { subscribeAgain(at: now) }
-      hasEverConnected = true
+      askAgain(sessionPresent: packet.sessionPresent, at: now)
       takeLeave(at: now)  // A connection that broke before all output was taken did not end the matter.
+    case .subscribed(let number, _):
+      for index in subscribeRequests.indices where subscribeRequests[index].number == number {
+        subscribeRequests[index].isAnswered = true
+      }
+    case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
     case .failed(let error):
@@ -273,10 +310,22 @@ public final class Client {
     return .session(event)
   }
 
-  private func subscribeAgain(at now: Instant) {
+  /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.
+  private func askAgain(sessionPresent: Bool, at now: Instant) {
+    if !sessionPresent {
+      unsubscribeRequests.removeAll()
+      for index in subscribeRequests.indices { subscribeRequests[index].isAnswered = false }
+    }
     do throws(ProtocolError) {
-      for request in requests {
-        _ = try connection.session.subscribe(request.subscriptions, properties: request.properties, at: now)
+      for index in unsubscribeRequests.indices {
+        let request = unsubscribeRequests[index]
+        unsubscribeRequests[index].number = try connection.session.unsubscribe(
+          request.filters, properties: request.properties, at: now)
+      }
+      for index in subscribeRequests.indices where !subscribeRequests[index].isAnswered {
+        let request = subscribeRequests[index]
+        subscribeRequests[index].number = try connection.session.subscribe(
+          request.subscriptions, properties: request.properties, at: now)
       }
     } catch {
       connection.session.disconnect()
@@ -313,10 +362,15 @@ public final class Client {
   }
 
   private func ended(_ error: ConnectionError, at now: Instant) {
-    if case .leaving = phase, connection.session.outputCount == 0 { return left() }
+    if case .leaving = phase, connection.session.outputCount <= farewellCount { return left() }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+      // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
+      if !hasBeenAccepted {
+        connection.session.settings.version = settings.session.version
+        fallbackVersions = settings.fallbackVersions[...]
+      }
       phase = .waiting(until: now + delay)
       pending.append(.outage(error, retryIn: delay))
     } else {

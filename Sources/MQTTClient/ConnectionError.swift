@@ -66,12 +66,14 @@ extension ConnectionError: CustomStringConvertible {
       default: return "\(call): \(place): \(text)"
       }
     case .timedOut(let stage, let endpoint, let limit):
-      let seconds = "\(limit.nanoseconds / 1_000_000_000) s"
+      let milliseconds = limit.nanoseconds / 1_000_000
+      let time = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
       switch stage {
-      case .name: return "no answer within \(seconds) when looking up \(endpoint) (see --connect-timeout)"
-      case .transport: return "no answer from \(endpoint) within \(seconds) (a firewall? see --connect-timeout)"
-      case .connack, .connected:
-        return "\(endpoint) took the connection but sent no CONNACK within \(seconds) (is it an MQTT broker?)"
+      case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
+      case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
+      case .connack:
+        return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
+      case .connected: return "\(endpoint) took nothing more for \(time)"
       }
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
