@@ -34,14 +34,19 @@ func decode(_ bytes: [UInt8], _ version: ProtocolVersion) throws(ProtocolError) 
   return try decoder.nextPacket()
 }
 
-/// The reason code that refuses the bytes; nil: they decode, or are not a whole packet.
-func refusal(_ bytes: [UInt8], _ version: ProtocolVersion) -> ReasonCode? {
+/// The reason code of the ProtocolError that is thrown; nil: there is none.
+func reason<R>(_ body: @autoclosure () throws -> R) -> ReasonCode? {
   do {
-    _ = try decode(bytes, version)
+    _ = try body()
     return nil
   } catch {
-    return error.reasonCode
+    return (error as! ProtocolError).reasonCode
   }
+}
+
+/// The reason code that refuses the bytes; nil: they decode, or are not a whole packet.
+func refusal(_ bytes: [UInt8], _ version: ProtocolVersion) -> ReasonCode? {
+  reason(try decode(bytes, version))
 }
 
 /// The packet on the wire.
@@ -53,12 +58,7 @@ func encode(_ packet: ControlPacket, _ version: ProtocolVersion) throws(Protocol
 
 /// The reason code with which encoding is refused; nil: it is not.
 func refusalToEncode(_ packet: ControlPacket, _ version: ProtocolVersion) -> ReasonCode? {
-  do {
-    _ = try encode(packet, version)
-    return nil
-  } catch {
-    return error.reasonCode
-  }
+  reason(try encode(packet, version))
 }
 
 /// Properties in the order of the calls.
