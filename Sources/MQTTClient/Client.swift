@@ -224,9 +224,8 @@ public final class Client {
   }
 
   func start(at now: Instant) {
-    guard case .idle = phase else { return }
-    connect(at: now)
     touch()
+    if case .idle = phase { connect(at: now) }
   }
 
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {

@@ -101,11 +101,12 @@ private func text(_ event: Session.Event) -> String {
 extension Client {
   /// A client with the identifier "me" that does not connect again, unless it is said.
   convenience init(
-    _ endpoint: Endpoint, version: ProtocolVersion = .v5, fallback: [ProtocolVersion] = [], keepAlive: UInt16 = 60,
+    _ endpoint: Endpoint, as identifier: Text = "me", version: ProtocolVersion = .v5, fallback: [ProtocolVersion] = [],
+    keepAlive: UInt16 = 60,
     lifetime: SessionLifetime = .networkConnection, reconnect: ReconnectPolicy = ReconnectPolicy(.retries(0)),
     connectTimeout: Duration = .seconds(10), from localAddress: String? = nil, lookUp: Resolver.LookUp? = nil
   ) {
-    let connect = ConnectPacket(protocolVersion: version, clientIdentifier: "me", keepAlive: keepAlive)
+    let connect = ConnectPacket(protocolVersion: version, clientIdentifier: identifier, keepAlive: keepAlive)
     var session = SessionSettings(connect: connect, version: version)
     session.lifetime = lifetime
     var settings = ClientSettings(endpoint: endpoint, session: session, reconnect: reconnect)
