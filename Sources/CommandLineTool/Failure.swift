@@ -35,3 +35,16 @@ extension ExitStatus {
     }
   }
 }
+
+extension Compatibility {
+  /// The status for a connection that could not be made or was lost: under the name of a mosquitto client, one for all
+  /// failures to reach the broker.
+  public func status(of error: ConnectionError) -> ExitStatus {
+    switch error {
+    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .closed(.transport),
+      .closed(.connack):
+      status(ofConnectFailure: ExitStatus(error))
+    default: ExitStatus(error)
+    }
+  }
+}

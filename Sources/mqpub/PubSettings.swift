@@ -1,4 +1,3 @@
-internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 
@@ -27,7 +26,8 @@ struct PubSettings: Sendable {
       ],
       examples: [
         .init("Publish a value.", "mqpub -t home/desk/temp -m 21.5"),
-        .init("Publish a value that the broker keeps, and wait for its acknowledgement.",
+        .init(
+          "Publish a value that the broker keeps, and wait for its acknowledgement.",
           "mqpub -h broker.example -t home/lamp -m ON -r -q 1"),
         .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
       ]),
@@ -39,20 +39,15 @@ struct PubSettings: Sendable {
     otherTools: [])
 
   /// Does what was typed.
-  func publish(_ invocation: Invocation<PubSettings>) throws(UsageError) -> ExitStatus {
+  func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     let connection = try connection.plan(invocation.compatibility)
     let plan = try publish.plan(self.connection, invocation.compatibility)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let input: Publisher.Input
-    switch plan.payload {
-    case .bytes(let bytes): input = .message(bytes)
-    case .file(let path): input = .message(try contents(of: path))
-    case .standardInput: input = .message(try contentsOfStandardInput())
-    case .lines: input = .lines(0)
-    }
-    do {
+    let payload = try plan.payload.load()
+    do throws(SystemError) {
       var publisher = Publisher(
-        plan, input: input, over: connection, diagnostics: diagnostics, signals: try Signals())
+        plan, input: payload.map { .message($0) } ?? .lines(0), over: connection, as: invocation.compatibility,
+        diagnostics: diagnostics, signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")

@@ -15,6 +15,7 @@ struct Publisher: ~Copyable {
 
   private let plan: PublishPlan
   private let connection: ConnectionPlan
+  private let compatibility: Compatibility
   private let input: Input
   private let endpoint: Endpoint
   private let diagnostics: Diagnostics
@@ -36,12 +37,13 @@ struct Publisher: ~Copyable {
   private static let leavePatience: Duration = .milliseconds(700)
 
   init(
-    _ plan: PublishPlan, input: Input, over connection: ConnectionPlan, diagnostics: Diagnostics,
-    signals: consuming Signals
+    _ plan: PublishPlan, input: Input, over connection: ConnectionPlan, as compatibility: Compatibility,
+    diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
     self.input = input
     self.connection = connection
+    self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
     let settings: ClientSettings
@@ -203,7 +205,7 @@ struct Publisher: ~Copyable {
   private mutating func failed(_ error: ConnectionError) -> ExitStatus {
     if ending != nil { return stopped() }
     diagnostics.error("\(error)")
-    return finish(ExitStatus(error))
+    return finish(compatibility.status(of: error))
   }
 
   private mutating func timedOut() -> ExitStatus {

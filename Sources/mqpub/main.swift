@@ -1,3 +1,3 @@
-PubSettings.tool.main { (settings, invocation) throws(UsageError) in
-  try settings.publish(invocation)
-}
+internal import CommandLineTool
+
+PubSettings.tool.main { (settings, invocation) throws(UsageError) in try settings.run(invocation) }

@@ -10,6 +10,7 @@ internal import MQTTClient
 struct Subscriber: ~Copyable {
   private let plan: SubscribePlan
   private let connection: ConnectionPlan
+  private let compatibility: Compatibility
   private let endpoint: Endpoint
   private let diagnostics: Diagnostics
   private let signals: Signals
@@ -32,10 +33,12 @@ struct Subscriber: ~Copyable {
   private static let leavePatience: Duration = .milliseconds(900)
 
   init(
-    _ plan: SubscribePlan, over connection: ConnectionPlan, diagnostics: Diagnostics, signals: consuming Signals
+    _ plan: SubscribePlan, over connection: ConnectionPlan, as compatibility: Compatibility, diagnostics: Diagnostics,
+    signals: consuming Signals
   ) {
     self.plan = plan
     self.connection = connection
+    self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
     let settings = connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection)
@@ -65,7 +68,7 @@ struct Subscriber: ~Copyable {
       case .client(_, .outage(let error, let delay)): outage(error, retryIn: delay)
       case .client(_, .failed(let error)):
         diagnostics.error("\(error)")
-        return ended(ExitStatus(error))
+        return ended(compatibility.status(of: error))
       case .client(_, .closed): return ended(.ok)
       case .ready(let descriptor, let readiness):
         if descriptor == signals.descriptor {

@@ -68,7 +68,9 @@ struct Drills {
     figure("cut 20 times (-V \(version)): \(peer.counts)")
   }
 
-  @Test("a real broker stopped in mid-stream at QoS 2: every line exactly once", .needs("mosquitto"), arguments: ["311", "5"])
+  @Test(
+    "a real broker stopped in mid-stream at QoS 2: every line exactly once", .needs("mosquitto"),
+    arguments: ["311", "5"])
   func stoppedBroker(version: String) throws {
     let broker = try RealBroker(persistence: .atStop)
     let count = 50_000
@@ -87,7 +89,9 @@ struct Drills {
     figure("stopped and started 3 times (-V \(version)): \(count) of \(count) lines, each once, in order")
   }
 
-  @Test("a real broker that is killed forgets; every line is sent until it was acknowledged", .needs("mosquitto"), arguments: ["311", "5"])
+  @Test(
+    "a real broker that is killed forgets; every line is sent until it was acknowledged", .needs("mosquitto"),
+    arguments: ["311", "5"])
   func killedBroker(version: String) throws {
     let broker = try RealBroker(persistence: .off)
     let count = 50_000
@@ -170,7 +174,9 @@ struct Drills {
       }
     }
     let (ours, theirs) = (try time("mqpub"), try time("mosquitto_pub"))
-    figure("500,000 lines QoS 0: mqpub \(format(ours)) s, mosquitto_pub \(format(theirs)) s, a \(format(ours / theirs)) part")
+    figure(
+      "500,000 lines QoS 0: mqpub \(format(ours)) s, mosquitto_pub \(format(theirs)) s, a \(format(ours / theirs)) part"
+    )
     #expect(ours <= theirs / 10)
   }
 
@@ -188,11 +194,14 @@ struct Drills {
       }
     }
     let (ours, theirs) = (try time("mqsub"), try time("mosquitto_sub"))
-    figure("500,000 messages: mqsub \(format(ours)) s, mosquitto_sub \(format(theirs)) s, a \(format(ours / theirs)) part")
+    figure(
+      "500,000 messages: mqsub \(format(ours)) s, mosquitto_sub \(format(theirs)) s, a \(format(ours / theirs)) part")
     #expect(ours <= theirs / 10)
   }
 
-  @Test("a live line goes from standard input through a broker to standard output in well under a millisecond", .needs("mosquitto"))
+  @Test(
+    "a live line goes from standard input through a broker to standard output in well under a millisecond",
+    .needs("mosquitto"))
   func liveLine() throws {
     let broker = try RealBroker()
     let subscriber = try ToolProcess("mqsub", broker.options + ["-t", "t", "--log", "notice"])
@@ -210,7 +219,9 @@ struct Drills {
     }
     publisher.closeInput()
     #expect(try publisher.wait() == .exited(0))
-    figure("live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs")
+    figure(
+      "live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs"
+    )
     #expect(median(times) < 1000)
   }
 }

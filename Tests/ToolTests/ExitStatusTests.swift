@@ -74,7 +74,8 @@ import Testing
     let broker = try RealBroker(acl: "topic read allowed/#\n")
     for qos in ["1", "2"] {
       expect(
-        try run(["mqpub", "-t", "allowed/x", "-m", "x", "-q", qos], broker.options + ["-V", "5"]), 135, "not authorized")
+        try run(["mqpub", "-t", "allowed/x", "-m", "x", "-q", qos], broker.options + ["-V", "5"]), 135, "not authorized"
+      )
     }
   }
 

@@ -25,7 +25,9 @@ import Testing
     try peer.wait(for: "DISCONNECT") { $0.disconnects == 1 }
   }
 
-  @Test("a publisher whose lines are not acknowledged waits two seconds, counts them and exits with 7", arguments: ["1", "2"])
+  @Test(
+    "a publisher whose lines are not acknowledged waits two seconds, counts them and exits with 7",
+    arguments: ["1", "2"])
   func unacknowledged(qos: String) throws {
     var rules = CountingPeer.Rules()
     rules.acknowledges = false

@@ -52,7 +52,9 @@ import Testing
     #expect(peer.counts.violations == [])
   }
 
-  @Test("a real broker that restarts in mid-stream gets every line exactly once", .needs("mosquitto"), arguments: ["311", "5"])
+  @Test(
+    "a real broker that restarts in mid-stream gets every line exactly once", .needs("mosquitto"),
+    arguments: ["311", "5"])
   func brokerRestarts(version: String) throws {
     let broker = try RealBroker(persistence: .atStop, lines: ["max_inflight_messages 20"])
     let count = 5_000
@@ -67,7 +69,8 @@ import Testing
     tool.closeInput()
     #expect(try tool.wait(timeout: .seconds(60)) == .exited(0), "\(tool.errorText)")
     let received = try ToolProcess.run(
-      "mqsub", broker.options + ["-c", "-i", "counter", "-q", "2", "-t", "t", "-V", "311", "-C", "\(count)", "-W", "20"],
+      "mqsub",
+      broker.options + ["-c", "-i", "counter", "-q", "2", "-t", "t", "-V", "311", "-C", "\(count)", "-W", "20"],
       timeout: .seconds(30))
     Expect.bytes(received.output, numberedLines(upTo: count))
   }
