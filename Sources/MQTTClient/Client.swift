@@ -109,10 +109,8 @@ public final class Client {
   /// QoS 1 and 2 publishes that have not come to their end.
   public var publishesInFlight: Int { connection.session.publishesInFlight }
 
-  /// Received messages whose handshake has not come to its end.
-  public var deliveriesInFlight: Int {
-    connection.session.deliveriesInFlight + connection.session.deliveriesUnreleased
-  }
+  /// Received QoS 2 messages whose handshake has not come to its end.
+  public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
 
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }

@@ -215,7 +215,7 @@ struct Publisher: ~Copyable {
 
   /// A signal ends the run: with work undone that is a failure, else it is the signal's own doing.
   private mutating func stopped() -> ExitStatus {
-    tally.unpublished = lines?.remainingCount ?? 0
+    tally.unpublished = lines?.remainingCount ?? (isMessagePublished ? 0 : 1)
     if client.publishesInFlight > 0 || client.unsentCount > 0 || tally.unpublished > 0 {
       return finish(.connectionLost)
     }
@@ -238,7 +238,7 @@ struct Publisher: ~Copyable {
 private struct Tally {
   var handedOver = 0
   var republished = 0
-  /// Lines that were read and not handed over.
+  /// Messages that were read and not handed over.
   var unpublished = 0
   private(set) var failed = 0
   private var statuses: [ExitStatus] = []

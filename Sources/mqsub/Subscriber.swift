@@ -18,6 +18,9 @@ struct Subscriber: ~Copyable {
   private var driver = Driver()
   private var output = OutputBuffer(descriptor: 1, limit: .max)
   private let isTerminal: Bool
+  /// What was shown, or left out on purpose, and is acknowledged when the output is written. What came behind the last message
+  /// wanted is not among them: it stays with the broker.
+  private var dealtWith: [Delivery] = []
   private var received = 0
   private var isOutageTold = false
   private var phase = Phase.running
@@ -62,7 +65,7 @@ struct Subscriber: ~Copyable {
     driver.add(client)
     while true {
       switch driver.next(until: deadline(limit)) {
-      case .client(_, .session(.message(let message, _))): show(message)
+      case .client(_, .session(.message(let message, let delivery))): take(message, delivery)
       case .client(_, .session(let event)):
         if let status = handle(event) { return status }
       case .client(_, .outage(let error, let delay)): outage(error, retryIn: delay)
@@ -88,8 +91,9 @@ struct Subscriber: ~Copyable {
 
   // MARK: - Messages
 
-  private mutating func show(_ message: MessageView) {
+  private mutating func take(_ message: MessageView, _ delivery: Delivery?) {
     guard case .running = phase else { return }
+    if let delivery { dealtWith.append(delivery) }
     if message.retain, plan.hidesRetained { return }
     if plan.filtersOut.contains(where: { $0.matches(message.topic) }) { return }
     append(message)
@@ -141,8 +145,9 @@ struct Subscriber: ~Copyable {
     }
     driver.watch(output.descriptor, [])
     client.resumeReading(at: driver.now)
-    client.acknowledgeAll()
-    if case .completing = phase, client.deliveriesInFlight == 0 { leave(.ok) }
+    for delivery in dealtWith { client.acknowledge(delivery) }
+    dealtWith.removeAll(keepingCapacity: true)
+    if case .completing = phase, client.deliveriesUnreleased == 0 { leave(.ok) }
     return nil
   }
 

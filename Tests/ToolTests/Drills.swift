@@ -77,7 +77,9 @@ struct Drills {
     let subscribe = ["-c", "-i", "counter", "-q", "2", "-t", "t", "-V", "311"]
     _ = try ToolProcess.run("mqsub", broker.options + subscribe + ["-W", "300ms"])
     let tool = try ToolProcess(
-      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l"], input: .bytes(numberedLines(upTo: count)))
+      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"],
+      input: .bytes(numberedLines(upTo: count)))
+    try tool.waitForErrors("connected to")
     for _ in 0..<3 {
       usleep(300_000)
       try broker.restart()
@@ -99,7 +101,9 @@ struct Drills {
       "mqsub", broker.options + ["-q", "2", "-t", "t", "-V", version, "--log", "notice"])
     try subscriber.waitForErrors("subscribed to")
     let tool = try ToolProcess(
-      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l"], input: .bytes(numberedLines(upTo: count)))
+      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"],
+      input: .bytes(numberedLines(upTo: count)))
+    try tool.waitForErrors("connected to")
     for _ in 0..<3 {
       usleep(300_000)
       try broker.kill()

@@ -49,7 +49,7 @@ import Testing
   func refusal3(words: [String], code: Int) throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 02 00 0\(code)")
       try connection.waitForClose()
     }
@@ -61,7 +61,7 @@ import Testing
   func refusal5(words: [String], code: Int) throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 \(String(code, radix: 16)) 00")
       try connection.waitForClose()
     }
@@ -92,7 +92,7 @@ import Testing
   func takenOver(tool: String, status: Int32) throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 00 00")
       _ = try connection.nextPacket()
       try connection.send("e0 01 8e")
@@ -106,7 +106,7 @@ import Testing
   func brokersFault(words: [String]) throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 00 00  f7 00")
       try connection.waitForClose()
     }
@@ -118,7 +118,7 @@ import Testing
   func refusedSubscription(version: String) throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send(version == "5" ? "20 03 00 00 00" : "20 02 00 00")
       let subscribe = try connection.nextPacket()
       let identifier = subscribe.body.prefix(2)
@@ -133,7 +133,7 @@ import Testing
   func notOffered() throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 07 00 00 04 24 00 25 00")  // maximum QoS 0, retain not available
       try connection.expect("e0 00")
     }
@@ -145,7 +145,7 @@ import Testing
   func tooLarge() throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 08 00 00 05 27 00000014")
       try connection.expect("e0 00")
     }
@@ -158,7 +158,7 @@ import Testing
   func lost() throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 00 00")
       _ = try connection.nextPacket()
       connection.close()
@@ -173,7 +173,7 @@ import Testing
   func silence() throws {
     let broker = try ScriptedBroker()
     broker.start { broker in
-      let connection = try broker.acceptConnect()
+      let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 00 00")
       try connection.waitForClose()
     }

@@ -62,7 +62,9 @@ import Testing
     let make = try ToolProcess.run(
       "mqsub", broker.options + ["-c", "-i", "counter", "-q", "2", "-t", "t", "-W", "300ms", "-V", "311"])
     #expect(make.end == .exited(27))
-    let tool = try ToolProcess("mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l"], input: .held)
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"], input: .held)
+    try tool.waitForErrors("connected to")
     tool.write(numberedLines(upTo: count / 2))
     try broker.restart()
     tool.write(numberedLines(upTo: count).dropFirst(numberedLines(upTo: count / 2).count))

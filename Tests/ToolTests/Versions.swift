@@ -31,6 +31,13 @@ extension CuttingProxy {
 extension ScriptedBroker {
   /// The options that lead to it.
   var options: [String] { ["-h", host, "-p", "\(port)"] }
+
+  /// A connection whose CONNECT has come and waits for its answer.
+  func acceptUnanswered() throws -> ScriptedConnection {
+    let connection = try accept()
+    try connection.expectConnect()
+    return connection
+  }
 }
 
 /// `1\n2\n…` up to `last`.
