@@ -81,6 +81,8 @@ enum System {
   /// The value of an environment variable, or nil when it is not set.
   static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
 
+  static var processIdentifier: Int32 { getpid() }
+
   /// Ends the program now. Nothing that was registered for the end runs: it would only cost time.
   static func exit(_ status: Int32) -> Never { _exit(status) }
 

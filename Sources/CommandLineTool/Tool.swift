@@ -23,17 +23,17 @@ public struct Tool<Settings: Sendable>: Sendable {
     initialSettings = settings
   }
 
-  /// Does what the command line asks for, and exits.
+  /// Does what the command line asks for, and exits. `run` throws when the settings mean nothing together.
   @inlinable
-  public func main(_ run: (Settings, Invocation) -> ExitStatus) -> Never {
+  public func main(_ run: (Settings, Invocation) throws(UsageError) -> ExitStatus) -> Never {
     let invocation = commandLine.begin()
     var settings = initialSettings
     do {
       try apply(invocation.uses, to: &settings)
+      invocation.exit(try run(settings, invocation))
     } catch {
       invocation.exit(error)
     }
-    invocation.exit(run(settings, invocation))
   }
 
   /// Changes `settings` as the options say, in their order.
@@ -41,7 +41,7 @@ public struct Tool<Settings: Sendable>: Sendable {
   public func apply(_ uses: [OptionUse], to settings: inout Settings) throws(UsageError) {
     for use in uses where use.option < options.count {
       do {
-        try options[use.option].apply(&settings, use.arguments)
+        try options[use.option].apply(&settings, use)
       } catch {
         throw use.mistake(error)
       }

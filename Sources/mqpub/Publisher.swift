@@ -3,8 +3,8 @@ internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
-/// What is to be published, and how: the settings with all that they mean together.
-struct PublishPlan {
+/// Publishes what the plan says over one connection, waits for the acknowledgements, and finds the exit status that is true.
+struct Publisher: ~Copyable {
   /// Where the messages come from.
   enum Input {
     /// One message, known before the connection is made.
@@ -13,21 +13,10 @@ struct PublishPlan {
     case lines(Int32)
   }
 
-  var client: ClientSettings
-  /// Each message goes to each of them.
-  var topics: [TopicName]
-  var input: Input
-  var qos: QoS
-  var retain: Bool
-  var properties = Properties()
-  var disconnectProperties = Properties()
-  /// Time for everything, from the start.
-  var timeLimit: Duration?
-}
-
-/// Publishes what the plan says over one connection, waits for the acknowledgements, and finds the exit status that is true.
-struct Publisher: ~Copyable {
   private let plan: PublishPlan
+  private let connection: ConnectionPlan
+  private let input: Input
+  private let endpoint: Endpoint
   private let diagnostics: Diagnostics
   private let signals: Signals
   private let client: Client
@@ -46,17 +35,31 @@ struct Publisher: ~Copyable {
   /// After a signal with nothing left to wait for: how long taking leave may take.
   private static let leavePatience: Duration = .milliseconds(700)
 
-  init(_ plan: PublishPlan, diagnostics: Diagnostics, signals: consuming Signals) {
+  init(
+    _ plan: PublishPlan, input: Input, over connection: ConnectionPlan, diagnostics: Diagnostics,
+    signals: consuming Signals
+  ) {
     self.plan = plan
+    self.input = input
+    self.connection = connection
     self.diagnostics = diagnostics
     self.signals = signals
-    client = Client(plan.client)
-    if case .lines(let descriptor) = plan.input { lines = InputLines(descriptor: descriptor) }
+    let settings: ClientSettings
+    if case .lines(let descriptor) = input {
+      lines = InputLines(descriptor: descriptor)
+      // Exactly once needs a session that outlives a connection; at QoS 1 what was not acknowledged is published again anyhow.
+      settings = connection.client(
+        retryLimit: .foreverAfterFirstConnection, lifetime: plan.qos == .exactlyOnce ? .process : .networkConnection)
+    } else {
+      settings = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
+    }
+    endpoint = settings.endpoint
+    client = Client(settings)
   }
 
   /// Publishes everything; ends the process itself when a signal is to do that.
   mutating func run() -> ExitStatus {
-    let limit = plan.timeLimit.map { Instant.now + $0 }
+    let limit = connection.timeout.map { Instant.now + $0 }
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
     driver.add(client)
@@ -88,7 +91,7 @@ struct Publisher: ~Copyable {
       if client.publishesInFlight == 0 { leave() }
       return
     }
-    switch plan.input {
+    switch input {
     case .message(let payload):
       if !isMessagePublished {
         isMessagePublished = true
@@ -102,7 +105,7 @@ struct Publisher: ~Copyable {
 
   private mutating func leave() {
     isLeaving = true
-    client.disconnect(properties: plan.disconnectProperties, at: driver.now)
+    client.disconnect(properties: connection.disconnectProperties, at: driver.now)
   }
 
   private mutating func publishLines() {
@@ -144,10 +147,10 @@ struct Publisher: ~Copyable {
   private mutating func handle(_ event: Session.Event) {
     switch event {
     case .connected(let packet, let republished):
-      if isOutageTold { diagnostics.warning("connected again to \(plan.client.endpoint)") }
+      if isOutageTold { diagnostics.warning("connected again to \(endpoint)") }
       isOutageTold = false
       diagnostics.notice(
-        "connected to \(plan.client.endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
+        "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
       if republished > 0 {
         tally.republished += republished
         diagnostics.warning("the broker had forgotten the session: \(republished) messages are published again")
@@ -204,7 +207,7 @@ struct Publisher: ~Copyable {
   }
 
   private mutating func timedOut() -> ExitStatus {
-    diagnostics.error("the time limit of \(plan.timeLimit.map { "\($0)" } ?? "") ran out")
+    diagnostics.error("the time limit of \(connection.timeout.map { "\($0)" } ?? "") ran out")
     return finish(.timedOut)
   }
 

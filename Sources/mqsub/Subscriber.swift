@@ -3,32 +3,14 @@ internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
-/// What is to be received, and how it is shown: the settings with all that they mean together.
-struct SubscribePlan {
-  var client: ClientSettings
-  var subscriptions: [Subscription]
-  var subscribeProperties = Properties()
-  var disconnectProperties = Properties()
-  /// Messages that match one of these are passed over.
-  var filteredOut: [TopicFilter] = []
-  /// Retained messages are passed over.
-  var hidesRetained = false
-  /// End after so many messages.
-  var count: Int?
-  /// The topic stands before the payload.
-  var showsTopic = false
-  /// A line feed follows each message.
-  var endsLines = true
-  /// Time for everything, from the start.
-  var timeLimit: Duration?
-}
-
 /// Subscribes to what the plan says and writes what comes, until something ends it, and finds the exit status that is true.
 ///
 /// A message is acknowledged after it was written. While the reader of the output is slow nothing is read from the broker, so
 /// that messages wait where they are kept.
 struct Subscriber: ~Copyable {
   private let plan: SubscribePlan
+  private let connection: ConnectionPlan
+  private let endpoint: Endpoint
   private let diagnostics: Diagnostics
   private let signals: Signals
   private let client: Client
@@ -49,16 +31,21 @@ struct Subscriber: ~Copyable {
   /// How long the last QoS 2 handshakes and taking leave may take.
   private static let leavePatience: Duration = .milliseconds(900)
 
-  init(_ plan: SubscribePlan, diagnostics: Diagnostics, signals: consuming Signals) {
+  init(
+    _ plan: SubscribePlan, over connection: ConnectionPlan, diagnostics: Diagnostics, signals: consuming Signals
+  ) {
     self.plan = plan
+    self.connection = connection
     self.diagnostics = diagnostics
     self.signals = signals
-    client = Client(plan.client)
+    let settings = connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection)
+    endpoint = settings.endpoint
+    client = Client(settings)
     isTerminal = output.isTerminal
   }
 
   mutating func run() -> ExitStatus {
-    let limit = plan.timeLimit.map { Instant.now + $0 }
+    let limit = connection.timeout.map { Instant.now + $0 }
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
     // Tells when the reader of the output goes away, also while nothing comes.
@@ -101,7 +88,7 @@ struct Subscriber: ~Copyable {
   private mutating func show(_ message: MessageView) {
     guard case .running = phase else { return }
     if message.retain, plan.hidesRetained { return }
-    if plan.filteredOut.contains(where: { $0.matches(message.topic) }) { return }
+    if plan.filtersOut.contains(where: { $0.matches(message.topic) }) { return }
     append(message)
     received += 1
     if received == plan.count { phase = .completing(until: driver.now + Self.leavePatience) }
@@ -161,10 +148,10 @@ struct Subscriber: ~Copyable {
   private mutating func handle(_ event: Session.Event) -> ExitStatus? {
     switch event {
     case .connected(let packet, _):
-      if isOutageTold { diagnostics.warning("connected again to \(plan.client.endpoint)") }
+      if isOutageTold { diagnostics.warning("connected again to \(endpoint)") }
       isOutageTold = false
       diagnostics.debug(
-        "connected to \(plan.client.endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
+        "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
     case .subscribed(_, let packet): return subscribed(packet)
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
@@ -184,7 +171,7 @@ struct Subscriber: ~Copyable {
       return nil
     }
     let names = plan.subscriptions.map { "'\($0.filter)'" }.joined(separator: ", ")
-    diagnostics.notice("connected to \(plan.client.endpoint), \(client.version), subscribed to \(names)")
+    diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(names)")
     return nil
   }
 
@@ -209,7 +196,7 @@ struct Subscriber: ~Copyable {
   private mutating func deadlineReached(_ limit: Instant?) -> ExitStatus? {
     switch phase {
     case .running:
-      diagnostics.error("timed out after \(plan.timeLimit.map { "\($0)" } ?? "")")
+      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")")
       leave(.timedOut)
       return nil
     case .completing:
@@ -222,7 +209,7 @@ struct Subscriber: ~Copyable {
   private mutating func leave(_ status: ExitStatus) {
     if case .leaving = phase { return }
     phase = .leaving(status, until: driver.now + Self.leavePatience)
-    client.disconnect(properties: plan.disconnectProperties, at: driver.now)
+    client.disconnect(properties: connection.disconnectProperties, at: driver.now)
   }
 
   private func ended(_ status: ExitStatus) -> ExitStatus {

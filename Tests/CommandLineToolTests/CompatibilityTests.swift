@@ -1,3 +1,4 @@
+import MQTT
 import Testing
 
 @testable import CommandLineTool
@@ -22,6 +23,9 @@ struct CompatibilityTests {
     #expect(own.fileNames == ["mqsub", "mosquitto_sub"])
     #expect(strict.fileNames == ["mosquitto_sub"])
     #expect((own.readsEnvironment, strict.readsEnvironment) == (true, false))
+    #expect((own.tool, strict.tool) == (.mqsub, .mqsub))
+    #expect((own.version, strict.version) == (.auto, .fixed(.v311)))
+    #expect(Compatibility.of(.mqrr, calledAs: bytes("mosquitto_rr")).version == .fixed(.latest))
     #expect((own.helpStatus, strict.helpStatus) == (.ok, .usage))
     #expect((own.lastTopicWins, strict.lastTopicWins) == (false, true))
     #expect((own.letsBrokerNameClient, strict.letsBrokerNameClient) == (false, true))

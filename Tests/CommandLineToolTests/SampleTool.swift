@@ -41,14 +41,14 @@ struct SampleSettings: Sendable, Equatable {
           short: "t", long: "topic", value: .one("TOPIC"), section: .messages, summary: "the topic; may be repeated")
       ) { settings, value throws(UsageError) in settings.topics.append(try value.text(), from: value.source) },
       Option(
-        several: OptionDescription(
+        byUse: OptionDescription(
           short: "D", long: "property",
           value: .several("COMMAND NAME VALUE", isComplete: { $0.count == (isPair($0) ? 4 : 3) }),
           section: .messages, summary: "a property")
-      ) { settings, words throws(UsageError) in
+      ) { settings, use throws(UsageError) in
         var texts: [String] = []
-        for word in words { texts.append(try word.text()) }
-        settings.properties.append(texts, from: words[0].source)
+        for word in use.arguments { texts.append(try word.text()) }
+        settings.properties.append(texts, from: use.source)
       },
     ]
 

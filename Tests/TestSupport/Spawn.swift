@@ -9,6 +9,10 @@ public import Testing
   import Darwin
 #endif
 
+/// Held while a program starts. Until its exec it has copies of all our descriptors: what is closed meanwhile would
+/// stay open for a moment, and a listener would accept, a pipe take bytes, that should be refused.
+let spawning = NSLock()
+
 /// A program to start: where it is, and the clean surroundings that it gets.
 struct Launch {
   var path: String
@@ -85,7 +89,7 @@ struct Launch {
     var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { (argv + envp).forEach { free($0) } }
     var pid: pid_t = 0
-    let result = posix_spawn(&pid, path, &actions, &attributes, &argv, &envp)
+    let result = spawning.withLock { posix_spawn(&pid, path, &actions, &attributes, &argv, &envp) }
     guard result == 0 else { throw TestFailure.system("posix_spawn \(path)", errno: result) }
     return pid
   }

@@ -1,6 +1,9 @@
 extension Argument {
-  /// The word in quotes, for messages.
-  public var quoted: String { "\"\(String(decoding: bytes, as: UTF8.self))\"" }
+  /// The word in quotes, for messages; its beginning if it is long.
+  public var quoted: String {
+    let text = String(decoding: bytes.prefix(400), as: UTF8.self)
+    return bytes.count > 80 ? "\"\(text.prefix(77))...\"" : "\"\(text)\""
+  }
 
   /// The word as text.
   public func text() throws(UsageError) -> String {

@@ -22,7 +22,7 @@ public enum HelpText {
       lines += wrapped("# \(ManualText.plain(example.explanation))", first: "  ", indent: 4)
       lines.append("  \(example.command)")
     }
-    lines += ["", "The exit status is 0 when all that was asked for happened; 'man \(name)' lists the others."]
+    lines += ["", "Exit status: 0 when all that was asked for happened; see 'man \(name)'."]
     return lines.map { $0 + "\n" }.joined()
   }
 

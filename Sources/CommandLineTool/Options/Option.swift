@@ -86,7 +86,7 @@ public struct Option<Settings>: Sendable {
   /// What the option is called and takes.
   public var description: OptionDescription
   /// Stores what was typed. It looks at each value alone: what values mean together is judged when all are there.
-  public var apply: @Sendable (inout Settings, [Argument]) throws(UsageError) -> Void
+  public var apply: @Sendable (inout Settings, OptionUse) throws(UsageError) -> Void
 
   /// A switch.
   @inlinable
@@ -102,14 +102,14 @@ public struct Option<Settings>: Sendable {
     set: @escaping @Sendable (inout Settings, Argument) throws(UsageError) -> Void
   ) {
     self.description = description
-    self.apply = { (settings, words) throws(UsageError) in try set(&settings, words[0]) }
+    self.apply = { (settings, use) throws(UsageError) in try set(&settings, use.arguments[0]) }
   }
 
-  /// An option that takes several words.
+  /// An option that needs to see its whole use: all its words, or the source.
   @inlinable
   public init(
-    several description: OptionDescription,
-    set: @escaping @Sendable (inout Settings, [Argument]) throws(UsageError) -> Void
+    byUse description: OptionDescription,
+    set: @escaping @Sendable (inout Settings, OptionUse) throws(UsageError) -> Void
   ) {
     self.description = description
     self.apply = set
@@ -118,8 +118,8 @@ public struct Option<Settings>: Sendable {
   /// The same option for a tool that holds these settings as one part of its own.
   @inlinable
   public func on<Tool>(_ part: any WritableKeyPath<Tool, Settings> & Sendable) -> Option<Tool> {
-    Option<Tool>(several: description) { [apply] (tool, words) throws(UsageError) in
-      try apply(&tool[keyPath: part], words)
+    Option<Tool>(byUse: description) { [apply] (tool, use) throws(UsageError) in
+      try apply(&tool[keyPath: part], use)
     }
   }
 }

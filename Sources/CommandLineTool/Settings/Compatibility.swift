@@ -1,6 +1,10 @@
+public import MQTT
+
 /// All the differences between a tool under its own name and under that of the mosquitto client it replaces. Tools ask
 /// here, never for their name.
 public struct Compatibility: Sendable {
+  /// The tool.
+  public var tool: ToolName
   /// The name that the tool was called by, for messages.
   public var program: String
   /// The names of the configuration files, the first that exists is read.
@@ -9,6 +13,8 @@ public struct Compatibility: Sendable {
   public var readsEnvironment: Bool
   /// What `--help` and `--version` exit with.
   public var helpStatus: ExitStatus
+  /// The version of MQTT that is spoken unless something else is asked for.
+  public var version: VersionChoice
   /// Whether a publishing tool sends to its last topic only, instead of to each.
   public var lastTopicWins: Bool
   /// Whether a client without an identifier leaves the choice to the broker, where the version allows it, instead of
@@ -24,16 +30,17 @@ public struct Compatibility: Sendable {
   /// A tool under its own name.
   public static func own(_ tool: ToolName) -> Compatibility {
     Compatibility(
-      program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
-      readsEnvironment: true, helpStatus: .ok, lastTopicWins: false, letsBrokerNameClient: false,
+      tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
+      readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
       keepsSessionsForEver: false, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
   static func strict(_ tool: ToolName, program: String) -> Compatibility {
     Compatibility(
-      program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage, lastTopicWins: true,
-      letsBrokerNameClient: true, keepsSessionsForEver: true, connectFailure: .usage)
+      tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
+      version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
+      keepsSessionsForEver: true, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.
@@ -51,4 +58,12 @@ public struct Compatibility: Sendable {
     case .mqshell, .mqbench: nil
     }
   }
+}
+
+/// Which version of MQTT to speak.
+public enum VersionChoice: Hashable, Sendable {
+  /// The latest; an older one where the broker will not.
+  case auto
+  /// This one and no other.
+  case fixed(ProtocolVersion)
 }

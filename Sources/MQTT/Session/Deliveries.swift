@@ -4,7 +4,7 @@ public struct Delivery: Hashable, Sendable {
   let packetIdentifier: UInt16
 }
 
-/// Received QoS 1 and 2 messages that the application has not finished with.
+/// Received QoS 1 and 2 messages that the application or the broker has not finished with.
 ///
 /// PUBACK and PUBREC leave in the order in which the PUBLISH packets came [MQTT-4.6.0-2] [MQTT-4.6.0-3], however the application
 /// finishes them; and a QoS 2 message that the broker sends again over a new connection is not handed out a second time.
@@ -17,44 +17,67 @@ struct Deliveries: Sendable {
     var number: Int
   }
 
+  /// What PUBACK and PUBREC have not left for.
   private var entries = Ring<Entry>()
   private var nextNumber = 0
-  /// QoS 2 messages handed to the application and not released by the broker yet (section 4.3.3, method B).
+  private var atLeastOnceCount = 0
+  /// QoS 2 messages that came on this network connection and were not released by the broker yet (section 4.3.3, method B).
   private var received = PacketIdentifierSet()
+  /// QoS 2 messages that came on earlier ones only.
+  private var receivedBefore = PacketIdentifierSet()
   /// Of those, the ones that the application still held when the network connection closed.
   private var held: [Delivery] = []
 
   /// Messages that the broker has sent and we have not acknowledged.
   var count: Int { entries.count }
 
-  /// QoS 2 messages that the broker has not released.
+  /// Messages that count against our receive maximum: PUBCOMP is the end of QoS 2, and an earlier network connection does
+  /// not count (section 4.9).
+  var quotaInUse: Int { atLeastOnceCount + received.count }
+
+  /// QoS 2 messages of this network connection that the broker has not released.
   var unreleasedCount: Int { received.count }
 
   enum Arrival { case new(Delivery), duplicate }
 
   mutating func atLeastOnce(_ packetIdentifier: UInt16) -> Delivery {
-    append(packetIdentifier, isExactlyOnce: false, isFinished: false)
+    atLeastOnceCount += 1
+    return append(packetIdentifier, isExactlyOnce: false, isFinished: false)
   }
 
   mutating func exactlyOnce(_ packetIdentifier: UInt16) -> Arrival {
     if received.contains(packetIdentifier) {
-      if entryIndex(ofExactlyOnce: packetIdentifier) != nil { return .duplicate }  // PUBREC is still to come
-      if let index = held.firstIndex(where: { $0.packetIdentifier == packetIdentifier }) {
-        let delivery = held.remove(at: index)
-        entries.append(
-          Entry(packetIdentifier: packetIdentifier, isExactlyOnce: true, isFinished: false, number: delivery.number))
-        return .duplicate
+      // Nothing to do where PUBREC is still to come.
+      if entryIndex(ofExactlyOnce: packetIdentifier) == nil {
+        _ = append(packetIdentifier, isExactlyOnce: true, isFinished: true)
       }
-      _ = append(packetIdentifier, isExactlyOnce: true, isFinished: true)
       return .duplicate
     }
     received.insert(packetIdentifier)
-    return .new(append(packetIdentifier, isExactlyOnce: true, isFinished: false))
+    guard receivedBefore.remove(packetIdentifier) else {
+      return .new(append(packetIdentifier, isExactlyOnce: true, isFinished: false))
+    }
+    if let index = held.firstIndex(where: { $0.packetIdentifier == packetIdentifier }) {
+      let delivery = held.remove(at: index)
+      entries.append(
+        Entry(packetIdentifier: packetIdentifier, isExactlyOnce: true, isFinished: false, number: delivery.number))
+    } else {
+      _ = append(packetIdentifier, isExactlyOnce: true, isFinished: true)
+    }
+    return .duplicate
   }
 
-  /// PUBREL: the identifier is free again. False when it was not in use.
-  mutating func release(_ packetIdentifier: UInt16) -> Bool {
-    received.remove(packetIdentifier)
+  enum Release { case done, unknown, early }
+
+  /// PUBREL: the identifier is free again. It is early where PUBREC has not left.
+  mutating func release(_ packetIdentifier: UInt16) -> Release {
+    if received.contains(packetIdentifier) {
+      if entryIndex(ofExactlyOnce: packetIdentifier) != nil { return .early }
+      received.remove(packetIdentifier)
+      return .done
+    }
+    if held.contains(where: { $0.packetIdentifier == packetIdentifier }) { return .early }
+    return receivedBefore.remove(packetIdentifier) ? .done : .unknown
   }
 
   /// The application has done its part.
@@ -85,6 +108,7 @@ struct Deliveries: Sendable {
     guard !entries.isEmpty, entries[0].isFinished else { return nil }
     let entry = entries[0]
     entries.removeFirst()
+    if !entry.isExactlyOnce { atLeastOnceCount -= 1 }
     return (entry.packetIdentifier, entry.isExactlyOnce)
   }
 
@@ -94,11 +118,14 @@ struct Deliveries: Sendable {
       held.append(Delivery(number: entries[index].number, packetIdentifier: entries[index].packetIdentifier))
     }
     entries.removeAll()
+    atLeastOnceCount = 0
+    receivedBefore.formUnion(received)
+    received.removeAll()
   }
 
   /// The broker has forgotten the session: identifiers mean nothing any more.
   mutating func sessionLost() {
-    received.removeAll()
+    receivedBefore.removeAll()
     held.removeAll()
   }
 
@@ -114,48 +141,5 @@ struct Deliveries: Sendable {
     for index in 0..<entries.count
     where entries[index].isExactlyOnce && entries[index].packetIdentifier == packetIdentifier { return index }
     return nil
-  }
-}
-
-/// A set of packet identifiers that costs nothing while it is small, which it nearly always is.
-struct PacketIdentifierSet: Sendable {
-  private var few: [UInt16] = []
-  /// A bit for each of 65,536 identifiers, once there are more than a few.
-  private var bits: [UInt64] = []
-  private(set) var count = 0
-
-  func contains(_ identifier: UInt16) -> Bool {
-    if bits.isEmpty { return few.contains(identifier) }
-    return bits[Int(identifier >> 6)] & (1 << UInt64(identifier & 63)) != 0
-  }
-
-  mutating func insert(_ identifier: UInt16) {
-    guard !contains(identifier) else { return }
-    count += 1
-    if bits.isEmpty, few.count < 32 { return few.append(identifier) }
-    if bits.isEmpty {
-      bits = [UInt64](repeating: 0, count: 1024)
-      for known in few { bits[Int(known >> 6)] |= 1 << UInt64(known & 63) }
-      few = []
-    }
-    bits[Int(identifier >> 6)] |= 1 << UInt64(identifier & 63)
-  }
-
-  /// True when it was there.
-  mutating func remove(_ identifier: UInt16) -> Bool {
-    guard contains(identifier) else { return false }
-    count -= 1
-    if bits.isEmpty {
-      few.removeAll { $0 == identifier }
-    } else {
-      bits[Int(identifier >> 6)] &= ~(1 << UInt64(identifier & 63))
-    }
-    return true
-  }
-
-  mutating func removeAll() {
-    few = []
-    bits = []
-    count = 0
   }
 }

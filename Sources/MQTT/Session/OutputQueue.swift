@@ -33,7 +33,7 @@ struct OutputQueue: ~Copyable, Sendable {
       whole = 0
       let taken = taken
       packets.withBytes { bytes in
-        while let length = packetLength(bytes, at: whole), whole + length <= taken { whole += length }
+        while let length = Self.packetLength(bytes, at: whole), whole + length <= taken { whole += length }
       }
     }
     packets.consume(whole)
@@ -45,7 +45,7 @@ struct OutputQueue: ~Copyable, Sendable {
   mutating func observe(_ observer: (UnsafeRawBufferPointer) -> Void) {
     var offset = observed
     packets.withBytes { bytes in
-      while let length = packetLength(bytes, at: offset) {
+      while let length = Self.packetLength(bytes, at: offset) {
         observer(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
         offset += length
       }
@@ -60,8 +60,10 @@ struct OutputQueue: ~Copyable, Sendable {
     var kept = ByteQueue()
     packets.withBytes { bytes in
       var offset = 0
-      while let length = packetLength(bytes, at: offset) {
-        if bytes[offset] & 0xF6 == 0x30 { kept.append(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])) }
+      while let length = Self.packetLength(bytes, at: offset) {
+        if bytes[offset] & 0xF6 == 0x30 {
+          kept.append(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
+        }
         offset += length
       }
     }
@@ -73,9 +75,23 @@ struct OutputQueue: ~Copyable, Sendable {
     observed = 0
   }
 
-  /// Length of the packet of our own that begins at `offset`; nil at the end.
-  private func packetLength(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+  // MARK: - Packets of our own, which need no checking
+
+  /// Length of the packet that begins at `offset`; nil at the end.
+  static func packetLength(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
     guard offset < bytes.count else { return nil }
+    let (headerSize, remainingLength) = fixedHeader(bytes, at: offset)
+    return headerSize + remainingLength
+  }
+
+  /// The message in a PUBLISH.
+  static func message(_ packet: UnsafeRawBufferPointer, version: ProtocolVersion) -> MessageView? {
+    let body = UnsafeRawBufferPointer(rebasing: packet[fixedHeader(packet, at: 0).size...])
+    return try? MessageView.decode(flags: packet[0] & 0x0F, body: body, version: version)
+  }
+
+  private static func fixedHeader(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> (size: Int, remainingLength: Int)
+  {
     var length = 0
     var shift = 0
     var index = offset + 1
@@ -84,7 +100,7 @@ struct OutputQueue: ~Copyable, Sendable {
       length |= (byte & 0x7F) << shift
       index += 1
       shift += 7
-      if byte & 0x80 == 0 { return index - offset + length }
+      if byte & 0x80 == 0 { return (index - offset, length) }
     }
   }
 }

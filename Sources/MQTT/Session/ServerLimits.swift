@@ -31,4 +31,14 @@ public struct ServerLimits: Hashable, Sendable {
     subscriptionIdentifiersAvailable = properties[.subscriptionIdentifierAvailable] ?? subscriptionIdentifiersAvailable
     sharedSubscriptionAvailable = properties[.sharedSubscriptionAvailable] ?? sharedSubscriptionAvailable
   }
+
+  /// Why a publish is refused before it is sent (sections 3.2.2.3.4, 3.2.2.3.5 and 3.2.2.3.8).
+  func refusal(qos: QoS, retain: Bool, topicAlias: UInt16?) -> ProtocolError? {
+    if qos > maximumQoS { return .init(.qosNotSupported, "the broker takes QoS \(maximumQoS.rawValue) at most") }
+    if retain, !retainAvailable { return .init(.retainNotSupported, "the broker keeps no retained messages") }
+    if let topicAlias, Int(topicAlias) > topicAliasMaximum {
+      return .topicAliasInvalid("the broker takes topic aliases up to \(topicAliasMaximum), not \(topicAlias)")
+    }
+    return nil
+  }
 }

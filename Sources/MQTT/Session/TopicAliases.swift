@@ -16,7 +16,8 @@ struct TopicAliases: ~Copyable, @unchecked Sendable {
   /// The topic of a received PUBLISH that carries `alias`: remembered when the packet has one, looked up when it has none.
   ///
   /// - Throws: topic alias invalid [MQTT-3.3.2-9], or protocol error for an alias that was never defined.
-  mutating func resolve(_ alias: UInt16, topic: UnsafeRawBufferPointer) throws(ProtocolError) -> UnsafeRawBufferPointer {
+  mutating func resolve(_ alias: UInt16, topic: UnsafeRawBufferPointer) throws(ProtocolError) -> UnsafeRawBufferPointer
+  {
     let index = Int(alias)
     guard index >= 1, index <= maximum else {
       throw .topicAliasInvalid("topic alias \(alias) is not within the \(maximum) that were allowed")

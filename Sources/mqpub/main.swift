@@ -1,0 +1,3 @@
+PubSettings.tool.main { (settings, invocation) throws(UsageError) in
+  try settings.publish(invocation)
+}
