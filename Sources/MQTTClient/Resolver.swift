@@ -10,7 +10,7 @@ struct Resolver: ~Copyable {
   let descriptor: Int32
   private let question: Question
 
-  /// What thread and asker share. The thread writes before it closes its end of the pipe, and the asker reads after that.
+  /// What thread and asker share. A byte in the pipe hands `answer` over.
   private final class Question: @unchecked Sendable {
     let host: String
     let port: UInt16
@@ -45,6 +45,8 @@ struct Resolver: ~Copyable {
       { pointer in
         let question = Unmanaged<Question>.fromOpaque(pointer!).takeRetainedValue()
         question.answer = question.lookUp(question.host, question.port)
+        // Where nobody reads any more this fails, without SIGPIPE: the thread takes no signals.
+        _ = write(question.writeEnd, "!", 1)
         close(question.writeEnd)
         return nil
       }, retained.toOpaque())
@@ -58,7 +60,9 @@ struct Resolver: ~Copyable {
 
   /// The addresses, in the resolver's order. To be called when `descriptor` is readable.
   func addresses() throws(ConnectionError) -> [SocketAddress] {
-    try question.answer?.get() ?? []
+    var byte: UInt8 = 0
+    guard read(descriptor, &byte, 1) == 1 else { return [] }
+    return try question.answer?.get() ?? []
   }
 
   /// The system's resolver.

@@ -102,7 +102,7 @@ extension MQTTClientTests {
           .tcp(host: "two", port: 1), lookUp: addresses([("127.0.0.1", blackHole.port), ("127.0.0.1", broker.port)]))
         var run = ClientRun(client)
         let time = try time { try run.wait(for: "0 connected") }
-        #expect(time >= .milliseconds(250) && time < .milliseconds(600))
+        #expect(time >= .milliseconds(250) && time < .milliseconds(900))
         client.disconnect(at: .now)
         try run.wait(for: "0 closed")
       }
@@ -172,7 +172,7 @@ extension MQTTClientTests {
         let line = try run.wait(for: "0 failed")
         #expect(line.contains("no answer within 300 ms when looking up slow.example:1883"))
       }
-      #expect(time >= .milliseconds(300) && time < .milliseconds(600))
+      #expect(time >= .milliseconds(300) && time < .seconds(3))
     }
 
     @Test func anAddressThatDoesNotAnswerIsNotWaitedFor() throws {
