@@ -1,16 +1,34 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// Warnings are errors, but not with a compiler that knows more of them than the ones we have tried, and not where another
+// version of OpenSSL calls a function deprecated: neither may stop somebody from installing the tools.
+#if compiler(<6.4)
+  let warnings: [SwiftSetting] = [.treatAllWarnings(as: .error), .treatWarning("DeprecatedDeclaration", as: .warning)]
+#else
+  let warnings: [SwiftSetting] = []
+#endif
+
 /// Language rules of every target.
-let strict: [SwiftSetting] = [
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-]
+let strict: [SwiftSetting] =
+  warnings + [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ]
+
+// Only Homebrew keeps OpenSSL where the compiler does not look. On Linux pkg-config would put the system's library folder
+// before the one that Scripts/build chooses.
+#if os(macOS)
+  let openSSL = "openssl"
+#else
+  let openSSL: String? = nil
+#endif
 
 /// One of the command-line tools. They are linked by `Scripts/build`, which says how and why.
 func tool(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .executableTarget(name: name, dependencies: ["CommandLineTool", "MQTTClient", "MQTT"] + dependencies, swiftSettings: strict)
+  .executableTarget(
+    name: name, dependencies: ["CommandLineTool", "MQTTClient", "MQTT"] + dependencies, swiftSettings: strict)
 }
 
 func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
@@ -21,8 +39,7 @@ let package = Package(
   name: "mqtools",
   platforms: [.macOS(.v15)],
   targets: [
-    .systemLibrary(
-      name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: openSSL, providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
     .systemLibrary(name: "CSystem"),
 

@@ -1,14 +1,107 @@
-// What Swift's Glibc module leaves out of the C library.
+// The C library as these tools use it, in one module: `import CSystem` is the only system import in Sources, so that
+// no file needs to know whether Glibc, Musl or Darwin is underneath.
 #pragma once
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
 #if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/random.h>
 #endif
+
+// Macros, variadic functions and the unions of <sys/socket.h>, which Swift cannot use, as functions.
+
+static inline int currentErrno(void) { return errno; }
+
+static inline int setCloseOnExec(int descriptor) { return fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+static inline int setNonBlocking(int descriptor) {
+  int flags = fcntl(descriptor, F_GETFL);
+  return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+static inline int connectSocket(int descriptor, const struct sockaddr *address, socklen_t length) {
+  return connect(descriptor, address, length);
+}
+
+static inline int bindSocket(int descriptor, const struct sockaddr *address, socklen_t length) {
+  return bind(descriptor, address, length);
+}
+
+// A stream socket that does not block and is not handed to programs that we start.
+static inline int makeStreamSocket(int family) {
+#if defined(__linux__)
+  return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+  int descriptor = socket(family, SOCK_STREAM, 0);
+  if (descriptor >= 0) {
+    int on = 1;
+    setNonBlocking(descriptor);
+    setCloseOnExec(descriptor);
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  }
+  return descriptor;
+#endif
+}
+
+// send(2) that never raises SIGPIPE.
+static inline ssize_t sendQuietly(int descriptor, const void *bytes, size_t count) {
+#if defined(__linux__)
+  return send(descriptor, bytes, count, MSG_NOSIGNAL);
+#else
+  return send(descriptor, bytes, count, 0);
+#endif
+}
+
+// A pipe whose ends are not handed to programs that we start.
+static inline int makePipe(int ends[2]) {
+#if defined(__linux__)
+  return pipe2(ends, O_CLOEXEC);
+#else
+  if (pipe(ends) != 0) return -1;
+  setCloseOnExec(ends[0]);
+  setCloseOnExec(ends[1]);
+  return 0;
+#endif
+}
+
+// A thread that nobody waits for and that takes no signals: they are the main thread's, and interrupt its waiting.
+static inline int startQuietThread(void *(*body)(void *), void *argument) {
+  sigset_t all, before;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  int code = pthread_create(&thread, &attributes, body, argument);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return code;
+}
+
+static inline int lookUpStreamAddresses(const char *host, const char *port, struct addrinfo **list) {
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  return getaddrinfo(host, port, &hints, list);
+}

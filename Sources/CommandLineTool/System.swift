@@ -55,6 +55,11 @@ enum System {
     let descriptor = openForReading(path)
     guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { _ = close(descriptor) }
+    return try contents(descriptor: descriptor)
+  }
+
+  /// All that can be read from a descriptor, to its end.
+  static func contents(descriptor: Int32) throws(SystemError) -> [UInt8] {
     var contents: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 16_384)
     while true {

@@ -61,6 +61,13 @@ public struct AcknowledgementPacket: Hashable, Sendable {
     properties = try reader.properties(for: type.packetType.propertyContext)
   }
 
+  /// Decodes a whole packet.
+  init(_ type: AcknowledgementType, _ slice: PacketSlice, version: ProtocolVersion) throws(ProtocolError) {
+    var reader = ByteReader(slice.body, version: version)
+    try self.init(type, from: &reader)
+    guard reader.isAtEnd else { throw .malformed("\(slice.type) goes on behind its last field") }
+  }
+
   /// Whether the reason code is one that this packet does not have.
   public var tolerated: Tolerance? {
     switch (type, reasonCode) {

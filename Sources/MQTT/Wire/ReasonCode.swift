@@ -10,6 +10,17 @@ public struct ReasonCode: RawRepresentable, Hashable, Sendable, CustomStringConv
 
   /// 0x80 and above: the operation failed.
   public var isFailure: Bool { rawValue >= 0x80 }
+
+  /// A refusal or a DISCONNECT for this reason may be over when one tries again.
+  public var isTransient: Bool {
+    switch self {
+    case .unspecifiedError, .implementationSpecificError, .serverUnavailable, .serverBusy, .serverShuttingDown,
+      .keepAliveTimeout, .messageRateTooHigh, .quotaExceeded, .administrativeAction, .connectionRateExceeded,
+      .maximumConnectTime:
+      true
+    default: false
+    }
+  }
 }
 
 // MARK: Table 2-6

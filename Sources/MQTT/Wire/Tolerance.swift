@@ -10,6 +10,12 @@ public enum Tolerance: Hashable, Sendable, CustomStringConvertible {
   case wildcardInTopicName
   /// On 3.x a remaining length takes more bytes than it needs.
   case lengthNotMinimal
+  /// PUBACK answered a QoS 2 publish, where PUBREC was due: taken as its end.
+  case pubackForExactlyOnce
+  /// More QoS 1 and 2 messages came than our receive maximum allows.
+  case receiveMaximumExceeded
+  /// UNSUBSCRIBE was not answered.
+  case missingUnsuback
 
   /// In words, for a warning.
   public var description: String {
@@ -19,6 +25,19 @@ public enum Tolerance: Hashable, Sendable, CustomStringConvertible {
     case .misplacedProperty: "PUBLISH has a property that belongs to a will or to CONNECT"
     case .wildcardInTopicName: "a received topic name contains +"
     case .lengthNotMinimal: "a remaining length takes more bytes than it needs"
+    case .pubackForExactlyOnce: "PUBACK answered a QoS 2 publish"
+    case .receiveMaximumExceeded: "more messages came unacknowledged than the receive maximum allows"
+    case .missingUnsuback: "UNSUBSCRIBE was not answered"
+    }
+  }
+
+  /// What strict mode closes with.
+  var error: ProtocolError {
+    switch self {
+    case .lengthNotMinimal: .malformed(description)
+    case .wildcardInTopicName: .topicNameInvalid(description)
+    case .receiveMaximumExceeded: .receiveMaximumExceeded(description)
+    default: .protocolError(description)
     }
   }
 }

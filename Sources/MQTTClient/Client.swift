@@ -1,0 +1,380 @@
+internal import CSystem
+public import MQTT
+
+/// What is wanted of a client.
+public struct ClientSettings: Sendable {
+  /// Where the broker listens.
+  public var endpoint: Endpoint
+  /// The IP address to connect from; nil leaves it to the system.
+  public var localAddress: String?
+  /// The session, in the first version to be tried.
+  public var session: SessionSettings
+  /// Versions to try in turn when the broker will not have the first.
+  public var fallbackVersions: [ProtocolVersion] = []
+  /// Whether and when to connect again.
+  public var reconnect: ReconnectPolicy
+  /// Time for a whole attempt, from the name to CONNACK.
+  public var connectTimeout: Duration = .seconds(10)
+
+  /// The defaults, for a broker and a session.
+  public init(endpoint: Endpoint, session: SessionSettings, reconnect: ReconnectPolicy) {
+    self.endpoint = endpoint
+    self.session = session
+    self.reconnect = reconnect
+  }
+}
+
+/// One broker: connects, subscribes, falls back to an older version, connects again after an outage. It never waits: `Driver` does.
+public final class Client {
+  /// What the caller has to know of.
+  public enum Event {
+    /// Something in the session; `Session.Event.connected` comes after subscriptions were asked for again.
+    case session(Session.Event)
+    /// An attempt failed or a connection was lost; the next attempt begins after the delay.
+    case outage(ConnectionError, retryIn: Duration)
+    /// There will be no connection any more.
+    case failed(ConnectionError)
+    /// Left as `disconnect` asked.
+    case closed
+  }
+
+  private enum Phase {
+    case idle, connecting(until: Instant), connected, waiting(until: Instant), leaving(until: Instant), over
+  }
+
+  /// What was subscribed to and is to be subscribed to on every connection that finds the session gone.
+  private struct SubscribeRequest {
+    var subscriptions: [Subscription]
+    var properties: Properties
+    /// The number of the SUBSCRIBE that was sent last.
+    var number: Int?
+    /// Whether it was answered in the present session.
+    var isAnswered = false
+  }
+
+  /// An UNSUBSCRIBE without an answer; it is void with the session.
+  private struct UnsubscribeRequest {
+    var filters: [TopicFilter]
+    var properties: Properties
+    var number: Int?
+  }
+
+  /// Reconnecting and all else that was asked for.
+  public let settings: ClientSettings
+  let connection: Connection
+  private var phase = Phase.idle
+  private var reconnect: ReconnectPolicy
+  private var fallbackVersions: ArraySlice<ProtocolVersion>
+  /// Whether a broker has ever accepted us: from then on the version stays.
+  private var hasBeenAccepted = false
+  private var subscribeRequests: [SubscribeRequest] = []
+  private var unsubscribeRequests: [UnsubscribeRequest] = []
+  /// Bytes of the DISCONNECT at the end of the output.
+  private var farewellCount = 0
+  /// How to take leave, once that was asked for.
+  private var leave: DisconnectPacket?
+  private var pending: [Event] = []
+  private var agenda: Agenda?
+  private var index = 0
+
+  /// How long the broker is given to close the connection after DISCONNECT.
+  static let leaveTimeLimit: Duration = .milliseconds(500)
+  /// How long a broker may take nothing while output is left before DISCONNECT.
+  static let stallTimeLimit: Duration = .seconds(60)
+
+  /// A client that connects as soon as a `Driver` runs it.
+  public convenience init(_ settings: ClientSettings) {
+    self.init(settings, lookUp: Resolver.system)
+  }
+
+  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp) {
+    self.settings = settings
+    reconnect = settings.reconnect
+    fallbackVersions = settings.fallbackVersions[...]
+    connection = Connection(
+      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, session: Session(settings.session))
+  }
+
+  // MARK: - What the application wants
+
+  /// The version spoken, or to be tried next.
+  public var version: ProtocolVersion { connection.session.settings.version }
+
+  /// Whether a publish would be sent now.
+  public var canPublish: Bool { connection.session.canPublish }
+
+  /// Whether the broker has accepted us on the present network connection.
+  public var isConnected: Bool { connection.session.isConnected }
+
+  /// QoS 1 and 2 publishes that have not come to their end.
+  public var publishesInFlight: Int { connection.session.publishesInFlight }
+
+  /// Received messages whose handshake has not come to its end.
+  public var deliveriesInFlight: Int {
+    connection.session.deliveriesInFlight + connection.session.deliveriesUnreleased
+  }
+
+  /// Bytes that the system has not taken.
+  public var unsentCount: Int { connection.session.outputCount }
+
+  /// Shows every packet, with its direction, to `observer`.
+  public func observe(_ observer: @escaping (_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void) {
+    connection.session.observer = observer
+  }
+
+  /// See `Session.publish`.
+  @discardableResult
+  public func publish(
+    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool,
+    properties: borrowing Properties,
+    at now: Instant
+  ) throws(ProtocolError) -> Int? {
+    touch()
+    return try connection.session.publish(
+      topic: topic, payload: payload, qos: qos, retain: retain, properties: properties, at: now)
+  }
+
+  /// Subscribes now, if connected, and again whenever a connection finds the session gone.
+  ///
+  /// - Throws: what the broker's limits forbid.
+  public func subscribe(
+    _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
+  ) throws(ProtocolError) {
+    touch()
+    var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
+    if isConnected {
+      request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
+    }
+    subscribeRequests.append(request)
+  }
+
+  /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
+  public func unsubscribe(
+    _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
+  ) throws(ProtocolError) {
+    touch()
+    var request = UnsubscribeRequest(filters: filters, properties: properties)
+    if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
+    unsubscribeRequests.append(request)
+    for index in subscribeRequests.indices {
+      subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
+    }
+    subscribeRequests.removeAll { $0.subscriptions.isEmpty }
+  }
+
+  /// The application has done its part with a message.
+  public func acknowledge(_ delivery: Delivery) {
+    touch()
+    connection.session.acknowledge(delivery)
+  }
+
+  /// The application has done its part with every message so far.
+  public func acknowledgeAll() {
+    touch()
+    connection.session.acknowledgeAll()
+  }
+
+  /// Stops reading from the broker until `resumeReading`; keep alive goes on.
+  public func pauseReading() {
+    guard !connection.isReadingPaused else { return }
+    touch()
+    connection.pauseReading()
+  }
+
+  /// Reads again.
+  public func resumeReading(at now: Instant) {
+    guard connection.isReadingPaused else { return }
+    touch()
+    connection.resumeReading(at: now)
+  }
+
+  /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
+  public func disconnect(
+    _ reasonCode: ReasonCode = .normalDisconnection, properties: Properties = Properties(), at now: Instant
+  ) {
+    touch()
+    switch phase {
+    case .connected:
+      leave = DisconnectPacket(reasonCode: reasonCode, properties: properties)
+      takeLeave(at: now)
+    case .idle, .connecting, .waiting:
+      connection.close()
+      phase = .over
+      pending.append(.closed)
+    case .leaving, .over: break
+    }
+  }
+
+  private func takeLeave(at now: Instant) {
+    guard let leave else { return }
+    let before = connection.session.outputCount
+    connection.session.disconnect(leave.reasonCode, properties: leave.properties)
+    farewellCount = connection.session.outputCount - before
+    phase = .leaving(until: now + Self.stallTimeLimit)
+  }
+
+  /// Tells the driver that there may be output, or an event.
+  private func touch() { agenda?.append(index) }
+
+  // MARK: - What the driver does
+
+  func join(_ agenda: Agenda, as index: Int) {
+    self.agenda = agenda
+    self.index = index
+  }
+
+  func start(at now: Instant) {
+    touch()
+    if case .idle = phase { connect(at: now) }
+  }
+
+  func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
+    connection.ready(descriptor, readiness, at: now)
+    touch()
+  }
+
+  func send(at now: Instant) {
+    let before = connection.session.outputCount
+    connection.send(at: now)
+    if case .leaving = phase, connection.session.outputCount < before {
+      let isAllTaken = connection.session.outputCount == 0
+      phase = .leaving(until: now + (isAllTaken ? Self.leaveTimeLimit : Self.stallTimeLimit))
+    }
+  }
+
+  /// Whether there is an end to be told.
+  var hasEnded: Bool { connection.hasEnded }
+
+  var deadline: Instant? {
+    switch phase {
+    case .idle, .over: nil
+    case .connecting(let until): min(until, connection.deadline ?? until)
+    case .connected: connection.deadline
+    case .waiting(let until), .leaving(let until): until
+    }
+  }
+
+  func deadlineReached(at now: Instant) {
+    touch()
+    switch phase {
+    case .connecting(let until) where now >= until:
+      let error = ConnectionError.timedOut(
+        connection.stage, endpoint: settings.endpoint.description, after: settings.connectTimeout)
+      ended(error, at: now)
+    case .waiting(let until) where now >= until:
+      connect(at: now)
+    case .leaving(let until) where now >= until:
+      ended(.timedOut(.connected, endpoint: settings.endpoint.description, after: Self.stallTimeLimit), at: now)
+    case .connecting, .connected:
+      connection.deadlineReached(at: now)
+    default: break
+    }
+  }
+
+  /// What happened next; nil when nothing more will without waiting.
+  func nextEvent(at now: Instant) -> Event? {
+    while true {
+      if !pending.isEmpty { return pending.removeFirst() }
+      guard let event = connection.nextEvent(at: now) else { return nil }
+      switch event {
+      case .session(.message(let message, let delivery)): return .session(.message(message, delivery))
+      case .session(let event): return handle(event, at: now)
+      case .ended(let error): ended(error, at: now)
+      }
+    }
+  }
+
+  private func handle(_ event: Session.Event, at now: Instant) -> Event? {
+    switch event {
+    case .connected(let packet, _):
+      phase = .connected
+      hasBeenAccepted = true
+      fallbackVersions = []
+      reconnect.connected(at: now)
+      askAgain(sessionPresent: packet.sessionPresent, at: now)
+      takeLeave(at: now)  // A connection that broke before all output was taken did not end the matter.
+    case .subscribed(let number, _):
+      for index in subscribeRequests.indices where subscribeRequests[index].number == number {
+        subscribeRequests[index].isAnswered = true
+      }
+    case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
+    case .refused(let packet): refused(packet, at: now)
+    case .disconnected(let packet): ended(.disconnected(packet), at: now)
+    case .failed(let error):
+      connection.send(at: now)
+      ended(.protocolError(error), at: now)
+    case .silent: ended(.silent(keepAlive: connection.session.keepAliveSeconds), at: now)
+    default: break
+    }
+    return .session(event)
+  }
+
+  /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.
+  private func askAgain(sessionPresent: Bool, at now: Instant) {
+    if !sessionPresent {
+      unsubscribeRequests.removeAll()
+      for index in subscribeRequests.indices { subscribeRequests[index].isAnswered = false }
+    }
+    do throws(ProtocolError) {
+      for index in unsubscribeRequests.indices {
+        let request = unsubscribeRequests[index]
+        unsubscribeRequests[index].number = try connection.session.unsubscribe(
+          request.filters, properties: request.properties, at: now)
+      }
+      for index in subscribeRequests.indices where !subscribeRequests[index].isAnswered {
+        let request = subscribeRequests[index]
+        subscribeRequests[index].number = try connection.session.subscribe(
+          request.subscriptions, properties: request.properties, at: now)
+      }
+    } catch {
+      connection.session.disconnect()
+      connection.send(at: now)
+      ended(.notSupported(error), at: now)
+    }
+  }
+
+  private func refused(_ packet: ConnackPacket, at now: Instant) {
+    let isAnotherVersionWanted =
+      packet.reasonCode == .unsupportedProtocolVersion || (packet.returnCode != nil && version.hasProperties)
+    if isAnotherVersionWanted, fallBack(at: now) { return }
+    ended(.refused(packet, version: version), at: now)
+  }
+
+  /// Tries the next version at once, if there is one.
+  private func fallBack(at now: Instant) -> Bool {
+    guard let version = fallbackVersions.popFirst() else { return false }
+    connection.close()
+    connection.session.settings.version = version
+    connect(at: now)
+    return true
+  }
+
+  private func connect(at now: Instant) {
+    phase = .connecting(until: now + settings.connectTimeout)
+    connection.open(at: now)
+  }
+
+  private func left() {
+    connection.close()
+    phase = .over
+    pending.append(.closed)
+  }
+
+  private func ended(_ error: ConnectionError, at now: Instant) {
+    if case .leaving = phase, connection.session.outputCount <= farewellCount { return left() }
+    if case .closed(.connack) = error, fallBack(at: now) { return }
+    connection.close()
+    if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+      // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
+      if !hasBeenAccepted {
+        connection.session.settings.version = settings.session.version
+        fallbackVersions = settings.fallbackVersions[...]
+      }
+      phase = .waiting(until: now + delay)
+      pending.append(.outage(error, retryIn: delay))
+    } else {
+      phase = .over
+      pending.append(.failed(error))
+    }
+  }
+}

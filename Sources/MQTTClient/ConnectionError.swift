@@ -1,0 +1,101 @@
+internal import CSystem
+public import MQTT
+
+/// How far an attempt to connect has come.
+public enum ConnectionStage: Sendable, Hashable {
+  /// The host name is being looked up.
+  case name
+  /// TCP, or the unix socket, is being connected.
+  case transport
+  /// CONNECT was sent and CONNACK is awaited.
+  case connack
+  /// The broker accepted.
+  case connected
+}
+
+/// Why there is no network connection, or no longer.
+public enum ConnectionError: Error, Sendable {
+  /// The host name leads to no address; the reason is the resolver's.
+  case nameNotFound(host: String, reason: String, isTemporary: Bool)
+  /// A system call failed.
+  case system(call: String, errno: Int32, place: String)
+  /// The time for connecting ran out.
+  case timedOut(ConnectionStage, endpoint: String, after: Duration)
+  /// The broker closed the network connection.
+  case closed(ConnectionStage)
+  /// CONNACK with a failure.
+  case refused(ConnackPacket, version: ProtocolVersion)
+  /// DISCONNECT from the broker.
+  case disconnected(DisconnectPacket)
+  /// The broker was silent for 1.5 times the keep alive, in seconds.
+  case silent(keepAlive: Int)
+  /// The broker broke the protocol.
+  case protocolError(ProtocolError)
+  /// The broker said that it does not offer what was asked for.
+  case notSupported(ProtocolError)
+  /// CONNECT itself could not be made of the settings.
+  case cannotEncode(ProtocolError)
+
+  /// Whether another attempt could end otherwise.
+  public var isTransient: Bool {
+    switch self {
+    case .nameNotFound, .timedOut, .closed, .silent: true
+    case .system(let call, let number, _):
+      // A path that is not there yet may come with the broker; an address that is not ours will not.
+      call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
+    case .refused(let packet, _): packet.reasonCode.isTransient
+    case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
+    case .protocolError, .notSupported, .cannotEncode: false
+    }
+  }
+}
+
+extension ConnectionError: CustomStringConvertible {
+  /// One line: what happened, and what to do where that is not plain.
+  public var description: String {
+    switch self {
+    case .nameNotFound(let host, let reason, _):
+      return "host name \"\(host)\" cannot be resolved: \(reason)"
+    case .system(let call, let number, let place):
+      let text = String(cString: strerror(number))
+      switch (call, number) {
+      case ("connect", ECONNREFUSED):
+        return "cannot connect to \(place): \(text) (nothing listens there: is the broker running, is the port right?)"
+      case ("connect", _): return "cannot connect to \(place): \(text)"
+      case ("recv", _), ("send", _): return "connection lost: \(call): \(text)"
+      default: return "\(call): \(place): \(text)"
+      }
+    case .timedOut(let stage, let endpoint, let limit):
+      let milliseconds = limit.nanoseconds / 1_000_000
+      let time = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
+      switch stage {
+      case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
+      case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
+      case .connack:
+        return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
+      case .connected: return "\(endpoint) took nothing more for \(time)"
+      }
+    case .closed(.connack):
+      return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
+    case .closed: return "the broker closed the connection"
+    case .refused(let packet, let version):
+      var text = "the broker refused the connection: \(packet.reasonCode)"
+      if packet.returnCode != nil, version.hasProperties {
+        text += " (it speaks an older version: try -V 311)"
+      } else if packet.reasonCode == .unsupportedProtocolVersion {
+        text += " (try another version with -V)"
+      }
+      return text + reason(packet.properties)
+    case .disconnected(let packet):
+      return "the broker ended the connection: \(packet.reasonCode)" + reason(packet.properties)
+    case .silent(let seconds):
+      return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
+    case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
+    case .notSupported(let error), .cannotEncode(let error): return error.explanation
+    }
+  }
+
+  private func reason(_ properties: Properties) -> String {
+    properties[.reasonString].map { ": \($0)" } ?? ""
+  }
+}

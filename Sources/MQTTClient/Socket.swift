@@ -1,0 +1,102 @@
+internal import CSystem
+
+/// What became of a receive or a send.
+enum Transfer {
+  /// So many bytes were moved.
+  case moved(Int)
+  /// Nothing could be moved now.
+  case wouldBlock
+  /// The other side will send nothing more.
+  case ended
+  /// The system refused, with this errno.
+  case failed(Int32)
+}
+
+/// A stream socket that never blocks: the only place where this program receives and sends.
+struct Socket: ~Copyable {
+  let descriptor: Int32
+  private let isInternet: Bool
+
+  private init(_ descriptor: Int32, isInternet: Bool) {
+    self.descriptor = descriptor
+    self.isInternet = isInternet
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Begins to connect; the socket becomes writable when that has succeeded or failed.
+  static func connecting(to address: SocketAddress, from local: SocketAddress? = nil) throws(ConnectionError) -> Socket
+  {
+    let descriptor = makeStreamSocket(address.family)
+    guard descriptor >= 0 else { throw .system(call: "socket", errno: currentErrno(), place: address.description) }
+    let made = Socket(descriptor, isInternet: address.isInternet)
+    if address.isInternet { made.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+    if let local, local.withPointer({ bindSocket(descriptor, $0, $1) }) != 0 {
+      throw .system(call: "bind", errno: currentErrno(), place: local.description)
+    }
+    // An interrupted connect goes on by itself, like one in progress.
+    if address.withPointer({ connectSocket(descriptor, $0, $1) }) != 0 {
+      let number = currentErrno()
+      if number != EINPROGRESS, number != EINTR {
+        throw .system(call: "connect", errno: number, place: address.description)
+      }
+    }
+    return made
+  }
+
+  /// How the connecting ended: 0, or the errno of the failure.
+  func connectResult() -> Int32 {
+    var result: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &size) == 0 else { return currentErrno() }
+    return result
+  }
+
+  /// Receives what is there into `space`.
+  func receive(into space: UnsafeMutableRawBufferPointer) -> Transfer {
+    while true {
+      let count = recv(descriptor, space.baseAddress, space.count, 0)
+      if count > 0 { return .moved(count) }
+      if count == 0 { return .ended }
+      let number = currentErrno()
+      if number == EAGAIN || number == EWOULDBLOCK { return .wouldBlock }
+      if number != EINTR { return .failed(number) }
+    }
+  }
+
+  /// Sends what the system takes of `bytes`.
+  func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+    while true {
+      let count = sendQuietly(descriptor, bytes.baseAddress, bytes.count)
+      if count >= 0 { return .moved(count) }
+      let number = currentErrno()
+      if number == EAGAIN || number == EWOULDBLOCK { return .wouldBlock }
+      if number != EINTR { return .failed(number) }
+    }
+  }
+
+  /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last
+  /// one is acknowledged, and the system would wait up to 40 ms for something to acknowledge it with.
+  func acknowledgeQuickly() {
+    #if os(Linux)
+      if isInternet { set(Int32(IPPROTO_TCP), TCP_QUICKACK, 1) }
+    #endif
+  }
+
+  /// Tells the other side that nothing more will be sent.
+  func finishSending() {
+    _ = shutdown(descriptor, Int32(SHUT_WR))
+  }
+
+  /// Makes the system look after the connection where MQTT does not (keep alive 0).
+  func keepAliveBySystem() {
+    set(SOL_SOCKET, SO_KEEPALIVE, 1)
+  }
+
+  private func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+    var value = value
+    setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+}
