@@ -3,22 +3,20 @@
 public struct Tool<Settings: Sendable>: Sendable {
   /// The part that needs no settings.
   public let commandLine: CommandLineReader
-  @usableFromInline let options: [Option<Settings>]
-  @usableFromInline let initialSettings: Settings
+  @usableFromInline let options: Options<Settings>
+  @usableFromInline let initialSettings: @Sendable () -> Settings
 
   /// A tool that begins with `settings` and changes them with `options`. `otherTools` are for advice.
   ///
-  /// This and `main` are inlinable so that the executable gets them without generics, whose metadata cost 0.3 million
-  /// instructions at each start.
+  /// What is generic here is inlinable so that the executable gets it without generics, whose metadata costs time at
+  /// each start.
   @inlinable
   public init(
-    _ description: ToolDescription, settings: Settings, options: [Option<Settings>],
+    _ description: ToolDescription, settings: @escaping @autoclosure @Sendable () -> Settings,
+    options: Options<Settings>,
     otherTools: [OptionTable.Tool] = []
   ) {
-    var descriptions: [OptionDescription] = []
-    descriptions.reserveCapacity(options.count + 8)
-    for option in options { descriptions.append(option.description) }
-    commandLine = CommandLineReader(description, options: descriptions, otherTools: otherTools)
+    commandLine = CommandLineReader(description, options: options.descriptions, otherTools: otherTools)
     self.options = options
     initialSettings = settings
   }
@@ -27,7 +25,7 @@ public struct Tool<Settings: Sendable>: Sendable {
   @inlinable
   public func main(_ run: (Settings, Invocation) throws(UsageError) -> ExitStatus) -> Never {
     let invocation = commandLine.begin()
-    var settings = initialSettings
+    var settings = initialSettings()
     do {
       try apply(invocation.uses, to: &settings)
       invocation.exit(try run(settings, invocation))
@@ -39,12 +37,8 @@ public struct Tool<Settings: Sendable>: Sendable {
   /// Changes `settings` as the options say, in their order.
   @inlinable
   public func apply(_ uses: [OptionUse], to settings: inout Settings) throws(UsageError) {
-    for use in uses where use.option < options.count {
-      do {
-        try options[use.option].apply(&settings, use)
-      } catch {
-        throw use.mistake(error)
-      }
+    for use in uses where use.option < options.descriptions.count {  // The others change no settings.
+      do { try options.apply(&settings, use.option, use) } catch { throw use.mistake(error) }
     }
   }
 }
@@ -174,7 +168,7 @@ public struct CommandLineReader: Sendable {
 
   /// The options of the file that `use` names.
   private func file(of use: OptionUse, _ table: OptionTable) throws(UsageError) -> [OptionUse] {
-    let path = use.arguments[0]
+    let path = Argument(use.words[0], from: use.source)
     let contents: [UInt8]
     do {
       contents = try System.contents(of: path.bytes)
@@ -191,7 +185,7 @@ public struct CommandLineReader: Sendable {
     for (index, option) in options.enumerated() where !option.environment.isEmpty {
       guard let value = environment(option.environment), !value.isEmpty else { continue }
       let source = Source(.environment, place: option.environment)
-      uses.append(OptionUse(option: index, spelling: "", arguments: [Argument(value, from: source)], source: source))
+      uses.append(OptionUse(option: index, spelling: "", words: [value], source: source))
     }
     return uses
   }

@@ -40,7 +40,7 @@ struct OptionParserTests {
     let request = try sampleTool.commandLine.request(
       [bytes("mqpub"), bytes("-m"), [0xFF, 0x00, 0x80]], .own(.mqpub), environment: { _ in nil })
     guard case .run(let invocation) = request else { return #expect(Bool(false)) }
-    #expect(invocation.uses[0].arguments[0].bytes == [0xFF, 0x00, 0x80])
+    #expect(invocation.uses[0].words[0] == [0xFF, 0x00, 0x80])
   }
 
   @Test("an exact spelling wins over a letter with its value")
@@ -96,8 +96,8 @@ struct OptionParserTests {
       tool: "mqbench",
       options: [OptionDescription(value: .one("FILE"), section: .general, summary: "a report to compare")])
     var parser = OptionParser([bytes("mqbench"), bytes("a.json"), bytes("-")], from: 1, table: table)
-    #expect(try parser.next()?.arguments.map(\.bytes) == [bytes("a.json")])
-    #expect(try parser.next()?.arguments.map(\.bytes) == [bytes("-")])
+    #expect(try parser.next()?.words == [bytes("a.json")])
+    #expect(try parser.next()?.words == [bytes("-")])
     #expect(try parser.next() == nil)
   }
 }

@@ -26,31 +26,30 @@ struct SampleSettings: Sendable, Equatable {
   var topics: [String] = []
   var properties: [[String]] = []
 
-  static let options: [Option<Typed>] =
-    Network.options.map { $0.on(\.network) } + [
-      Option(
-        OptionDescription(
-          short: "m", long: "message", value: .one("TEXT"), section: .messages, summary: "the payload")
-      ) { settings, value in settings.message = value.bytes },
-      Option(OptionDescription(short: "n", section: .messages, summary: "an empty payload")) { $0.isNull = true },
-      Option(
-        OptionDescription(short: "vv", section: .output, summary: "be loud")
-      ) { $0.isLoud = true },
-      Option(
-        OptionDescription(
-          short: "t", long: "topic", value: .one("TOPIC"), section: .messages, summary: "the topic; may be repeated")
-      ) { settings, value throws(UsageError) in settings.topics.append(try value.text(), from: value.source) },
-      Option(
-        byUse: OptionDescription(
-          short: "D", long: "property",
-          value: .several("COMMAND NAME VALUE", isComplete: { $0.count == (isPair($0) ? 4 : 3) }),
-          section: .messages, summary: "a property")
-      ) { settings, use throws(UsageError) in
-        var texts: [String] = []
-        for word in use.arguments { texts.append(try word.text()) }
-        settings.properties.append(texts, from: use.source)
-      },
-    ]
+  static let options: [Option<Typed>] = [
+    Option(
+      OptionDescription(
+        short: "m", long: "message", value: .one("TEXT"), section: .messages, summary: "the payload")
+    ) { settings, value in settings.message = value.bytes },
+    Option(OptionDescription(short: "n", section: .messages, summary: "an empty payload")) { $0.isNull = true },
+    Option(
+      OptionDescription(short: "vv", section: .output, summary: "be loud")
+    ) { $0.isLoud = true },
+    Option(
+      OptionDescription(
+        short: "t", long: "topic", value: .one("TOPIC"), section: .messages, summary: "the topic; may be repeated")
+    ) { settings, value throws(UsageError) in settings.topics.append(try value.text(), from: value.source) },
+    Option(
+      byUse: OptionDescription(
+        short: "D", long: "property",
+        value: .several("COMMAND NAME VALUE", isComplete: { $0.count == (isPair($0) ? 4 : 3) }),
+        section: .messages, summary: "a property")
+    ) { settings, use throws(UsageError) in
+      var texts: [String] = []
+      for word in use.words { texts.append(try Argument(word, from: use.source).text()) }
+      settings.properties.append(texts, from: use.source)
+    },
+  ]
 
   /// What the options write to: the same, with the sources of what accumulates.
   struct Typed: Sendable {
@@ -84,7 +83,8 @@ let sampleTool = Tool(
     paragraphs: ["It needs {--topic}.", "A \\ and a 'quote'."],
     examples: [.init("One message.", "mqpub -t a/b -m 'it''s'")],
     environment: [.init("TZ", "The time zone.")]),
-  settings: SampleSettings.Typed(), options: SampleSettings.options,
+  settings: SampleSettings.Typed(),
+  options: Options(SampleSettings.Network.options) { $1(&$0.network) } + Options(SampleSettings.options) { $1(&$0) },
   otherTools: [
     (name: "mqsub", options: { [OptionDescription(short: "C", value: .one("N"), section: .output, summary: "count")] })
   ])

@@ -11,10 +11,10 @@ struct Publishing: Sendable {
   static let tool = Tool(
     ToolDescription(name: .mqpub, purpose: "publish", synopsis: ["-t TOPIC"], paragraphs: [], examples: []),
     settings: Publishing(),
-    options: PublishSettings.options.map { $0.on(\.publish) }
-      + ConnectionSettings.options(on: \.connection) { (tool: inout Publishing, topic) throws(UsageError) in
-        try tool.publish.take(topicIn: topic)
-      },
+    options: Options(PublishSettings.options) { $1(&$0.publish) }
+      + ConnectionSettings.options(
+        lend: { $1(&$0.connection) },
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
     otherTools: [(name: "mqsub", options: { Subscribing.tool.commandLine.options })])
 }
 
@@ -26,10 +26,10 @@ struct Subscribing: Sendable {
   static let tool = Tool(
     ToolDescription(name: .mqsub, purpose: "subscribe", synopsis: ["-t FILTER"], paragraphs: [], examples: []),
     settings: Subscribing(),
-    options: SubscribeSettings.options.map { $0.on(\.subscribe) }
-      + ConnectionSettings.options(on: \.connection) { (tool: inout Subscribing, topic) throws(UsageError) in
-        try tool.subscribe.take(filterIn: topic)
-      })
+    options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
+      + ConnectionSettings.options(
+        lend: { $1(&$0.connection) },
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }))
 }
 
 /// The settings that words make, and what they were called by.
@@ -40,7 +40,7 @@ func typed<Settings>(
   let request = try tool.commandLine.request(
     [bytes(program)] + words.map(bytes), compatibility, environment: { environment[$0].map(bytes) })
   guard case .run(let invocation) = request else { throw UsageError("there is nothing to run") }
-  var settings = tool.initialSettings
+  var settings = tool.initialSettings()
   try tool.apply(invocation.uses, to: &settings)
   return (settings, invocation.compatibility)
 }

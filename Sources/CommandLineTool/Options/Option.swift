@@ -79,47 +79,102 @@ public struct OptionDescription: Sendable {
   var isOperand: Bool { short.isEmpty && long.isEmpty }
 }
 
-/// An option and what it does to a tool's settings. Groups of settings have tables of their own, which a tool joins:
-///
-///     ConnectionSettings.options.map { $0.on(\.connection) } + …
+/// An option and what it does to settings.
 public struct Option<Settings>: Sendable {
+  /// How an option stores what was typed. It looks at each value alone: what values mean together is judged when all
+  /// are there.
+  public enum Action: Sendable {
+    /// A switch.
+    case flag(@Sendable (inout Settings) -> Void)
+    /// One word.
+    case word(@Sendable (inout Settings, Argument) throws(UsageError) -> Void)
+    /// All that is known: several words, the source of a switch.
+    case use(@Sendable (inout Settings, OptionUse) throws(UsageError) -> Void)
+  }
+
   /// What the option is called and takes.
   public var description: OptionDescription
-  /// Stores what was typed. It looks at each value alone: what values mean together is judged when all are there.
-  public var apply: @Sendable (inout Settings, OptionUse) throws(UsageError) -> Void
+  /// What it does.
+  public var action: Action
 
   /// A switch.
-  @inlinable
   public init(_ description: OptionDescription, set: @escaping @Sendable (inout Settings) -> Void) {
     self.description = description
-    self.apply = { (settings, _) throws(UsageError) in set(&settings) }
+    action = .flag(set)
   }
 
   /// An option that takes one word.
-  @inlinable
   public init(
     _ description: OptionDescription,
     set: @escaping @Sendable (inout Settings, Argument) throws(UsageError) -> Void
   ) {
     self.description = description
-    self.apply = { (settings, use) throws(UsageError) in try set(&settings, use.arguments[0]) }
+    action = .word(set)
   }
 
   /// An option that needs to see its whole use: all its words, or the source.
-  @inlinable
   public init(
     byUse description: OptionDescription,
     set: @escaping @Sendable (inout Settings, OptionUse) throws(UsageError) -> Void
   ) {
     self.description = description
-    self.apply = set
+    action = .use(set)
   }
 
-  /// The same option for a tool that holds these settings as one part of its own.
-  @inlinable
-  public func on<Tool>(_ part: any WritableKeyPath<Tool, Settings> & Sendable) -> Option<Tool> {
-    Option<Tool>(byUse: description) { [apply] (tool, use) throws(UsageError) in
-      try apply(&tool[keyPath: part], use)
+  /// Stores what was typed.
+  public func apply(_ use: OptionUse, to settings: inout Settings) throws(UsageError) {
+    switch action {
+    case .flag(let set): set(&settings)
+    case .word(let set): try set(&settings, Argument(use.words[0], from: use.source))
+    case .use(let set): try set(&settings, use)
     }
+  }
+}
+
+/// The options of a tool, or a part of them, and how they change the tool's settings. A tool joins tables with `+`.
+public struct Options<Settings>: Sendable {
+  /// What the options are called and take.
+  public var descriptions: [OptionDescription]
+  /// Carries out the use of the option at this position.
+  public var apply: @Sendable (inout Settings, Int, OptionUse) throws(UsageError) -> Void
+
+  /// One option that needs to see all of the tool's settings.
+  @inlinable
+  public init(
+    _ description: OptionDescription,
+    set: @escaping @Sendable (inout Settings, Argument) throws(UsageError) -> Void
+  ) {
+    descriptions = [description]
+    apply = { (settings, _, use) throws(UsageError) in try set(&settings, Argument(use.words[0], from: use.source)) }
+  }
+
+  /// A table for a part of the tool's settings, which `lend` gives away for a moment: `{ $1(&$0.connection) }`. (A key
+  /// path would say it in fewer signs, and costs every start a twentieth of a millisecond.)
+  @inlinable
+  public init<Part>(
+    _ options: [Option<Part>], lend: @escaping @Sendable (inout Settings, (inout Part) -> Void) -> Void
+  ) {
+    descriptions = []
+    descriptions.reserveCapacity(options.count)
+    for option in options { descriptions.append(option.description) }
+    apply = { (settings, index, use) throws(UsageError) in
+      var failure: UsageError?
+      lend(&settings) { part in
+        do throws(UsageError) { try options[index].apply(use, to: &part) } catch { failure = error }
+      }
+      if let failure { throw failure }
+    }
+  }
+
+  /// Both tables.
+  @inlinable
+  public static func + (one: Options, other: Options) -> Options {
+    var sum = one
+    let count = one.descriptions.count
+    sum.descriptions.append(contentsOf: other.descriptions)
+    sum.apply = { (settings, index, use) throws(UsageError) in
+      if index < count { try one.apply(&settings, index, use) } else { try other.apply(&settings, index - count, use) }
+    }
+    return sum
   }
 }

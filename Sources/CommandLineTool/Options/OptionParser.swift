@@ -5,7 +5,7 @@ public struct OptionUse: Sendable {
   /// The option as it was typed.
   public var spelling: String
   /// The words that belong to it.
-  public var arguments: [Argument]
+  public var words: [[UInt8]]
   /// Where it stands.
   public var source: Source
 
@@ -90,7 +90,7 @@ public struct OptionParser {
     let match = try table.match(word)
     let description = table.options[match.option]
     var use = OptionUse(
-      option: match.option, spelling: String(decoding: match.spelling, as: UTF8.self), arguments: [], source: source)
+      option: match.option, spelling: String(decoding: match.spelling, as: UTF8.self), words: [], source: source)
     var values = match.attachedValue.map { [Array($0)] } ?? []
     switch description.value {
     case .none:
@@ -104,7 +104,7 @@ public struct OptionParser {
         values.append(word)
       }
     }
-    use.arguments = values.map { Argument($0, from: source) }
+    use.words = values
     return use
   }
 

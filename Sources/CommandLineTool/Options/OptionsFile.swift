@@ -36,7 +36,7 @@ enum OptionsFile {
     do { match = try table.match(word) } catch { throw error.at(source.place) }
     let description = table.options[match.option]
     var use = OptionUse(
-      option: match.option, spelling: String(decoding: match.spelling, as: UTF8.self), arguments: [], source: source)
+      option: match.option, spelling: String(decoding: match.spelling, as: UTF8.self), words: [], source: source)
     if description.isForCommandLineOnly { throw use.mistake(UsageError("is for the command line only")) }
 
     var values = match.attachedValue.map { [Array($0)] } ?? []
@@ -64,7 +64,7 @@ enum OptionsFile {
     if let rest {
       throw use.mistake(UsageError("\"\(String(decoding: rest, as: UTF8.self))\" is more than the option takes"))
     }
-    use.arguments = values.map { Argument($0, from: source) }
+    use.words = values
     return use
   }
 

@@ -1,24 +1,24 @@
 internal import MQTT
 
 extension Argument {
-  /// What `make` makes of the word's bytes, with the word in front of what it says against them.
-  private func checked<Value>(_ make: ([UInt8]) throws(ProtocolError) -> Value) throws(UsageError) -> Value {
-    do { return try make(bytes) } catch { throw UsageError("\(quoted): \(error.explanation)") }
-  }
+  // Each of these types takes bytes as well, of any collection; a String costs a tool's start less.
 
   /// The word as a text that MQTT can carry.
   func mqttText() throws(UsageError) -> Text {
-    try checked { (bytes) throws(ProtocolError) in try Text(utf8: bytes) }
+    let text = try text()
+    do { return try Text(text) } catch { throw UsageError("\(quoted): \(error.explanation)") }
   }
 
   /// The word as a topic to publish to.
   func topicName() throws(UsageError) -> TopicName {
-    try checked { (bytes) throws(ProtocolError) in try TopicName(utf8: bytes) }
+    let text = try text()
+    do { return try TopicName(text) } catch { throw UsageError("\(quoted): \(error.explanation)") }
   }
 
   /// The word as a topic filter.
   func topicFilter() throws(UsageError) -> TopicFilter {
-    try checked { (bytes) throws(ProtocolError) in try TopicFilter(utf8: bytes) }
+    let text = try text()
+    do { return try TopicFilter(text) } catch { throw UsageError("\(quoted): \(error.explanation)") }
   }
 
   /// The word as one of the three levels.

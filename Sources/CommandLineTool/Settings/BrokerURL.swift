@@ -4,14 +4,16 @@ internal import MQTT
 ///
 /// USER and PASSWORD may write any byte as `%` and two hexadecimal digits, and have to write `/`, `%` and, in USER, `:`
 /// so. An IPv6 address stands in brackets. TOPIC is all behind the first `/` as it is: `#` and `%` mean themselves.
-struct BrokerURL {
+public struct BrokerURL: Sendable {
   var host: String
   var port: Int?
   var userName: Text?
   var password: [UInt8]?
-  var topic: Argument?
+  /// All behind the first `/`; nil when there is nothing.
+  public var topic: Argument?
 
-  init(_ argument: Argument) throws(UsageError) {
+  /// Reads a URL. No message shows the part that may hold a password.
+  public init(_ argument: Argument) throws(UsageError) {
     let scheme = Array("mqtt://".utf8)
     let bytes = argument.bytes
     guard bytes.count >= scheme.count, lowercased(bytes.prefix(scheme.count)) == scheme else {

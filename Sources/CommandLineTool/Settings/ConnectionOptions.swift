@@ -1,26 +1,18 @@
 internal import MQTT
 
 extension ConnectionSettings {
-  /// The options of the group for a tool that keeps the settings at `part`; `takeTopic` gets the topic of a URL.
+  /// The options of the group for a tool that lends its connection settings; `takeTopic` gets the topic of a URL.
   @inlinable
   public static func options<Tool>(
-    on part: any WritableKeyPath<Tool, ConnectionSettings> & Sendable,
+    lend: @escaping @Sendable (inout Tool, (inout ConnectionSettings) -> Void) -> Void,
     takeTopic: @escaping @Sendable (inout Tool, Argument) throws(UsageError) -> Void
-  ) -> [Option<Tool>] {
-    // First, because variables are read in this order: MQTOOLS_USERNAME is stronger than the user in MQTOOLS_URL.
-    let url = Option<Tool>(urlDescription) { (tool, value) throws(UsageError) in
-      if let topic = try tool[keyPath: part].take(urlIn: value) { try takeTopic(&tool, topic) }
-    }
-    var options = [url]
-    for option in Self.options { options.append(option.on(part)) }
-    return options
-  }
-
-  /// Takes a URL; returns its topic, if it has one.
-  public mutating func take(urlIn value: Argument) throws(UsageError) -> Argument? {
-    let url = try BrokerURL(value)
-    take(url)
-    return url.topic
+  ) -> Options<Tool> {
+    // The URL first, because variables are read in this order: MQTOOLS_USERNAME is stronger than MQTOOLS_URL.
+    Options(urlDescription) { (tool, value) throws(UsageError) in
+      let url = try BrokerURL(value)
+      lend(&tool) { $0.take(url) }
+      if let topic = url.topic { try takeTopic(&tool, topic) }
+    } + Options(options, lend: lend)
   }
 
   /// What `-L` is; apart from the others because its topic is none of their business.
@@ -35,12 +27,9 @@ extension ConnectionSettings {
     environment: "MQTOOLS_URL")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] =
-    brokerOptions + sessionOptions + willOptions + timeOptions + diagnosticsOptions
+  public static let options: [Option<ConnectionSettings>] = [
+    // MARK: Broker
 
-  // MARK: Broker
-
-  private static let brokerOptions: [Option<ConnectionSettings>] = [
     Option(
       OptionDescription(
         short: "h", long: "host", value: .one("HOST"), section: .connection,
@@ -58,7 +47,7 @@ extension ConnectionSettings {
       OptionDescription(
         short: "u", long: "username", value: .one("NAME"), section: .connection, summary: "user name for the broker",
         environment: "MQTOOLS_USERNAME")
-    ) { (settings, value) throws(UsageError) in settings.userName.set(try value.mqttText()) },
+    ) { (settings, value) throws(UsageError) in settings.userName.set(try value.mqttText().utf8) },
     Option(
       OptionDescription(
         short: "P", long: "pw", value: .one("PASSWORD"), section: .connection, summary: "password for the broker",
@@ -73,11 +62,9 @@ extension ConnectionSettings {
         long: "nodelay", section: .connection, summary: "send small packets at once, as is always done",
         details: "It is there because mosquitto's clients have it.")
     ) { _ in },
-  ]
 
-  // MARK: Client and session
+    // MARK: Client and session
 
-  private static let sessionOptions: [Option<ConnectionSettings>] = [
     Option(
       OptionDescription(
         short: "V", long: "protocol-version", value: .one("VERSION"), section: .session,
@@ -149,13 +136,12 @@ extension ConnectionSettings {
           values, as of correlation-data, are taken as they are, or written as hex:01ff or base64:Af8=.
           """)
     ) { (settings, use) throws(UsageError) in
-      settings.properties.append(try PropertyArgument(use.arguments), from: use.source)
+      settings.properties.append(
+        try PropertyArgument(use.words.map { Argument($0, from: use.source) }), from: use.source)
     },
-  ]
 
-  // MARK: Will
+    // MARK: Will
 
-  private static let willOptions: [Option<ConnectionSettings>] = [
     Option(
       OptionDescription(
         long: "will-topic", value: .one("TOPIC"), section: .will,
@@ -172,11 +158,9 @@ extension ConnectionSettings {
       OptionDescription(
         long: "will-retain", section: .will, summary: "let the broker keep the will as the topic's value")
     ) { $0.willRetain = true },
-  ]
 
-  // MARK: Time and reconnecting
+    // MARK: Time and reconnecting
 
-  private static let timeOptions: [Option<ConnectionSettings>] = [
     Option(
       OptionDescription(
         short: "W", long: "timeout", value: .one("TIME"), section: .time, summary: "limit of the whole run",
@@ -206,11 +190,9 @@ extension ConnectionSettings {
     Option(
       OptionDescription(long: "no-reconnect", section: .time, summary: "end when the connection is lost")
     ) { $0.reconnects = false },
-  ]
 
-  // MARK: Diagnostics
+    // MARK: Diagnostics
 
-  private static let diagnosticsOptions: [Option<ConnectionSettings>] = [
     Option(
       OptionDescription(
         long: "log", value: .one("LEVEL"), section: .diagnostics,

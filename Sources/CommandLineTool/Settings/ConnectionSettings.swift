@@ -8,8 +8,8 @@ public struct ConnectionSettings: Sendable {
   public internal(set) var host = "localhost"
   var port: Int?
   var bindAddress: String?
-  var userName = Credential<Text>()
-  var password = Credential<[UInt8]>()
+  var userName = Credential()
+  var password = Credential()
 
   // MARK: Client and session
 
@@ -48,20 +48,23 @@ public struct ConnectionSettings: Sendable {
   }
 
   /// A user name or password. One inside a URL belongs to the URL's host and to no other.
-  struct Credential<Value: Sendable>: Sendable {
-    private var typed: Value?
-    private var ofURL: (value: Value, host: String)?
+  struct Credential: Sendable {
+    private var typed: [UInt8]?
+    private var ofURL: [UInt8]?
+    private var host = ""
 
-    mutating func set(_ value: Value) {
+    mutating func set(_ value: [UInt8]) {
       typed = value
       ofURL = nil
     }
 
-    mutating func set(_ value: Value, forHost host: String) { ofURL = (value, host) }
+    mutating func set(_ value: [UInt8], forHost host: String) {
+      ofURL = value
+      self.host = host
+    }
 
-    func value(forHost host: String) -> Value? {
-      if let ofURL, ofURL.host.utf8.elementsEqual(host.utf8) { return ofURL.value }
-      return typed
+    func value(forHost host: String) -> [UInt8]? {
+      ofURL != nil && self.host.utf8.elementsEqual(host.utf8) ? ofURL : typed
     }
   }
 
@@ -73,10 +76,11 @@ public struct ConnectionSettings: Sendable {
     Diagnostics(program: compatibility.program, level: level)
   }
 
-  mutating func take(_ url: BrokerURL) {
+  /// Takes what a URL says, except its topic.
+  public mutating func take(_ url: BrokerURL) {
     host = url.host
     port = url.port
-    if let name = url.userName { userName.set(name, forHost: host) }
+    if let name = url.userName { userName.set(name.utf8, forHost: host) }
     if let password = url.password { self.password.set(password, forHost: host) }
   }
 }
@@ -124,7 +128,8 @@ extension ConnectionSettings {
   public func plan(_ compatibility: Compatibility) throws(UsageError) -> ConnectionPlan {
     let version = try versionChoice(compatibility)
     let first = if case .fixed(let version) = version { version } else { ProtocolVersion.latest }
-    let (userName, password) = (userName.value(forHost: host), password.value(forHost: host))
+    let userName = try userName.value(forHost: host).map { (name) throws(UsageError) in try Self.text(name, of: "-u") }
+    let password = password.value(forHost: host)
     guard password == nil || userName != nil || first.hasPasswordAlone else {
       throw UsageError("-P: needs -u on \(first)")
     }
@@ -161,19 +166,27 @@ extension ConnectionSettings {
       throw UsageError("-x: a session that never expires needs a client identifier, -i")
     }
     if case .prefix(let prefix) = identity.value {
-      do { return try Text(utf8: prefix.utf8 + Array("\(System.processIdentifier)".utf8)) } catch {
-        throw UsageError("-I: \(error.explanation)")
-      }
+      return try Self.text(prefix.utf8 + Array("\(System.processIdentifier)".utf8), of: "-I")
     }
     if compatibility.letsBrokerNameClient && version.hasEmptyClientIdentifier { return "" }
     return Self.randomIdentifier(compatibility.tool)
   }
 
+  private static func text(_ bytes: [UInt8], of option: String) throws(UsageError) -> Text {
+    do { return try Text(utf8: bytes) } catch { throw UsageError("\(option): \(error.explanation)") }
+  }
+
   /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
   private static func randomIdentifier(_ tool: ToolName) -> Text {
-    let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789".utf8)
     var identifier = Array("\(tool.rawValue)-".utf8)
-    while identifier.count < 23 { identifier.append(alphabet[Int.random(in: alphabet.indices)]) }
+    while identifier.count < 23 {
+      var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.
+      for _ in 0..<min(12, 23 - identifier.count) {
+        let digit = UInt8(truncatingIfNeeded: random % 36)
+        identifier.append(digit < 26 ? UInt8(ascii: "a") + digit : UInt8(ascii: "0") + digit - 26)
+        random /= 36
+      }
+    }
     return Text(stringLiteral: String(decoding: identifier, as: UTF8.self))
   }
 
@@ -190,7 +203,7 @@ extension ConnectionSettings {
 
   private func connectProperties(_ compatibility: Compatibility) throws(UsageError) -> Properties {
     var properties = try properties.properties(for: .connect)
-    let given = properties[.sessionExpiryInterval]
+    let given = properties.isEmpty ? nil : properties[.sessionExpiryInterval]
     guard given == nil || sessionExpiryInterval == nil else {
       throw UsageError("-x: says the same as -D connect session-expiry-interval; give one of them")
     }
