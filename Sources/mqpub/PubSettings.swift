@@ -32,10 +32,10 @@ struct PubSettings: Sendable {
         .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
       ]),
     settings: PubSettings(),
-    options: PublishSettings.options.map { $0.on(\.publish) }
-      + ConnectionSettings.options(on: \.connection) { (tool: inout PubSettings, topic) throws(UsageError) in
-        try tool.publish.take(topicIn: topic)
-      },
+    options: Options(PublishSettings.options) { $1(&$0.publish) }
+      + ConnectionSettings.options(
+        lend: { $1(&$0.connection) },
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
     otherTools: [])
 
   /// Does what was typed.

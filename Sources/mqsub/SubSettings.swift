@@ -31,10 +31,10 @@ struct SubSettings: Sendable {
           "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt"),
       ]),
     settings: SubSettings(),
-    options: SubscribeSettings.options.map { $0.on(\.subscribe) }
-      + ConnectionSettings.options(on: \.connection) { (tool: inout SubSettings, topic) throws(UsageError) in
-        try tool.subscribe.take(filterIn: topic)
-      })
+    options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
+      + ConnectionSettings.options(
+        lend: { $1(&$0.connection) },
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }))
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {

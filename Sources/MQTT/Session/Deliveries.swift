@@ -35,8 +35,8 @@ struct Deliveries: Sendable {
   /// not count (section 4.9).
   var quotaInUse: Int { atLeastOnceCount + received.count }
 
-  /// QoS 2 messages of this network connection that the broker has not released.
-  var unreleasedCount: Int { received.count }
+  /// QoS 2 messages of this network connection that PUBREC has left for and the broker has not released.
+  var unreleasedCount: Int { received.count - (entries.count - atLeastOnceCount) }
 
   enum Arrival { case new(Delivery), duplicate }
 

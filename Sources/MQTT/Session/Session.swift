@@ -376,7 +376,8 @@ public struct Session: ~Copyable {
   /// Received messages that wait for `acknowledge`.
   public var deliveriesInFlight: Int { deliveries.count }
 
-  /// Received QoS 2 messages of which the broker has not said with PUBREL that it will not send them again.
+  /// Received QoS 2 messages that we acknowledged with PUBREC, and of which the broker has not said with PUBREL that it will
+  /// not send them again.
   public var deliveriesUnreleased: Int { deliveries.unreleasedCount }
 
   /// Bytes received that are not dealt with yet.
