@@ -126,7 +126,10 @@ public struct CommandLineReader: Sendable {
       switch options[use.option].name {
       case "--help": return .text(HelpText.text(description, options: options), compatibility.helpStatus)
       case "--version": return .text("\(compatibility.program) (mqtools) \(Version.number)\n", compatibility.helpStatus)
-      case "--generate": return .text(manualPage, .ok)
+      case "--generate":
+        do { return .text(try generated(Argument(use.words[0], from: use.source)), .ok) } catch {
+          throw use.mistake(error)
+        }
       case "-o": optionsFile = use
       default: break
       }
@@ -139,6 +142,16 @@ public struct CommandLineReader: Sendable {
     if let optionsFile { uses += try file(of: optionsFile, table) }
     uses += typed
     return .run(Invocation(uses: uses, compatibility: compatibility))
+  }
+
+  /// What goes into the project's man/.
+  private func generated(_ what: Argument) throws(UsageError) -> String {
+    let page = try what.choice([("man", manualPage)])
+    let unknown = ManualText.unknownOptions(in: description, options)
+    guard unknown.isEmpty else {
+      throw UsageError("the manual names options that do not exist: \(unknown.joined(separator: " "))")
+    }
+    return page
   }
 
   /// The options of the first configuration file that exists.

@@ -132,4 +132,19 @@ struct ManPageTests {
     options[0].details = "See {-y}."
     #expect(ManualText.unknownOptions(in: tool.description, options) == ["-y"])
   }
+
+  @Test("the page is printed by the tool itself, unless it names an option that does not exist")
+  func generation() throws {
+    guard case .text(let page, .ok) = try request(["--generate", "man"], as: "mosquitto_pub") else {
+      return #expect(Bool(false))
+    }
+    #expect(page == tool.manualPage)
+    #expect(throws: UsageError("--generate: \"html\" is not man")) { try request(["--generate", "html"]) }
+    var description = tool.description
+    description.paragraphs = ["See {--topics} and {-y}."]
+    let wrong = CommandLineReader(description, options: tool.options, otherTools: [])
+    #expect(throws: UsageError("--generate: the manual names options that do not exist: --topics -y")) {
+      try wrong.request([bytes("mqpub"), bytes("--generate=man")], .own(.mqpub), environment: { _ in nil })
+    }
+  }
 }
