@@ -91,7 +91,8 @@ public struct PacketTrace: Sendable {
 
   private func acknowledgement(_ packet: AcknowledgementPacket) -> String {
     let words = " identifier \(packet.packetIdentifier)"
-    return words + (packet.reasonCode == .success ? "" : ": \(reason(packet.reasonCode))") + properties(packet.properties)
+    return words + (packet.reasonCode == .success ? "" : ": \(reason(packet.reasonCode))")
+      + properties(packet.properties)
   }
 
   private func reason(_ code: ReasonCode) -> String { "\(code.rawValue) (\(code))" }
@@ -107,7 +108,8 @@ public struct PacketTrace: Sendable {
       case .variableByteInteger(let number): value = "\(number)"
       case .text(let text): value = "'\(text)'"
       // Challenges and proofs of a login are nobody's business.
-      case .binary where property.property.identifier == PropertyKey.authenticationData.property.identifier: value = "****"
+      case .binary where property.property.identifier == PropertyKey.authenticationData.property.identifier:
+        value = "****"
       case .binary(let bytes): value = "\(bytes.count) bytes"
       case .userProperty(let pair): value = "'\(pair.name)' '\(pair.value)'"
       }

@@ -76,8 +76,10 @@ public struct Session: ~Copyable {
 
   /// How long SUBACK and UNSUBACK are waited for.
   public static let requestTimeLimit: Duration = .seconds(30)
-  /// QoS 1 and 2 publishes that may be unacknowledged at a time where the broker cannot tell its limit.
+  /// QoS 1 and 2 publishes that may be unacknowledged at a time where the broker cannot tell its limit, and where it can: a
+  /// thousand keep any line busy, and are published again when a connection breaks.
   static let inflightWithoutLimits = 20
+  static let inflightAtMost = 1_000
   /// Bytes of unacknowledged publishes beyond which `canPublish` holds the application back.
   static let inflightBytesLimit = 1 << 23
   /// Bytes of output beyond which `canPublish` holds the application back.
