@@ -40,8 +40,9 @@ struct PubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    let connection = try connection.plan(invocation.compatibility)
-    let plan = try publish.plan(self.connection, invocation.compatibility)
+    let plan = try publish.plan(connection, invocation.compatibility)
+    let connection = try connection.plan(
+      invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     let source = try Self.source(of: plan)
     do throws(SystemError) {

@@ -150,6 +150,8 @@ struct Publisher: ~Copyable {
     case .published(_, let reason, let text):
       if reason.isFailure {
         refused(.reasonCode(reason.rawValue), "the broker refused: \(reason)" + (text.map { ": \($0)" } ?? ""))
+      } else if reason == .noMatchingSubscribers, plan.requiresSubscribers {
+        refused(.nothingThere, "nobody subscribes to it")
       }
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break

@@ -29,6 +29,10 @@ struct PublishOptionTests {
     Row("-l", "--line-topic", "--line-separator", "; ") {
       ($0.topics, $0.payload) = ([], lines { $0.content = .topicAndPayload(separator: bytes("; ")) })
     },
+    Row("-t", "t", "-m", "x", "--require-subscribers") { ($0.requiresSubscribers, $0.qos) = (true, .atLeastOnce) },
+    Row("-t", "t", "-m", "x", "--require-subscribers", "-q", "2") {
+      ($0.requiresSubscribers, $0.qos) = (true, .exactlyOnce)
+    },
     Row("-t", "t", "-m", "x", "--encoding", "text") { _ in },
     Row("-t", "t", "-m", "x", "--encoding", "hex") { $0.encoding = .hex },
     Row("-t", "t", "-m", "x", "--encoding", "base64") { $0.encoding = .base64 },
@@ -100,6 +104,14 @@ struct PublishOptionTests {
       (["-L", "mqtt://h/+", "-m", "x"], "-L: \"+\": a topic name has no wildcards + and #"),
       (["-t", "t", "-m", "x", "-q", "3"], "-q: \"3\" is not 0, 1 or 2"),
       (["-t", "t", "-m", "x", "-q", "abc"], "-q: \"abc\" is not 0, 1 or 2"),
+      (
+        ["-t", "t", "-m", "x", "--require-subscribers", "-q", "0"],
+        "--require-subscribers: needs -q 1 or 2: QoS 0 is not acknowledged"
+      ),
+      (
+        ["-t", "t", "-m", "x", "--require-subscribers", "-V", "311"],
+        "--require-subscribers: needs MQTT 5, and -V asks for MQTT 3.1.1"
+      ),
       (["-t", "t", "-m", "x", "-0"], "-0: needs messages that are lines: -l"),
       (["-t", "t", "--line-topic"], "--line-topic: cannot stand together with -t"),
       (["--line-topic", "-m", "x"], "-m: cannot stand together with -l"),
@@ -125,6 +137,14 @@ struct PublishOptionTests {
     ])
   func mistakes(words: [String], message: String) {
     #expect(throws: UsageError(message)) { try publishing(words) }
+  }
+
+  @Test("--require-subscribers asks for MQTT 5, also under mosquitto's name")
+  func latestVersion() throws {
+    for program in ["mqpub", "mosquitto_pub"] {
+      let plan = try publishing(["-t", "t", "-m", "x", "--require-subscribers"], as: program)
+      #expect(plan.connection.version == .fixed(.v5))
+    }
   }
 
   @Test("under mosquitto's name the last topic wins")

@@ -81,6 +81,14 @@ extension PublishSettings {
     ) { $0.retain = true },
     Option(
       OptionDescription(
+        long: "require-subscribers", section: .messages, summary: "fail when nobody subscribes to the topic",
+        details: """
+          The exit status is then 6. It needs MQTT 5, where a broker may tell it in its acknowledgement, and QoS 1 or \
+          2; without {--qos} it is 1. Mosquitto tells it at QoS 1 only.
+          """)
+    ) { $0.requiresSubscribers = true },
+    Option(
+      OptionDescription(
         long: "repeat", value: .one("N"), section: .messages, summary: "publish the message N times",
         details: """
           The next time comes when the message was delivered: acknowledged, or with QoS 0 handed to the system. Lines \

@@ -14,6 +14,7 @@ public struct PublishSettings: Sendable {
   var period: Duration?
   var qos: QoS?
   var retain = false
+  var requiresSubscribers = false
 
   /// The defaults.
   public init() {}
@@ -57,6 +58,8 @@ public struct PublishPlan: Hashable, Sendable {
   public var qos: QoS
   /// Whether the broker keeps the message as the topic's value.
   public var retain: Bool
+  /// Whether a message that nobody subscribes to is a failure.
+  public var requiresSubscribers = false
   /// The properties of each PUBLISH packet.
   public var properties: Properties
 }
@@ -67,6 +70,9 @@ extension PublishPlan {
     if case .lines = payload { return true }
     return repetition != .once
   }
+
+  /// The option that only MQTT 5 can carry out.
+  public var optionForLatestVersion: String? { requiresSubscribers ? "--require-subscribers" : nil }
 }
 
 extension PublishSettings {
@@ -75,10 +81,14 @@ extension PublishSettings {
     _ connection: ConnectionSettings, _ compatibility: Compatibility
   ) throws(UsageError) -> PublishPlan {
     let payload = try payloadSource()
+    if requiresSubscribers, qos == .atMostOnce {
+      throw UsageError("--require-subscribers: needs -q 1 or 2: QoS 0 is not acknowledged")
+    }
     return PublishPlan(
       topics: try topics(for: payload, compatibility), payload: payload, encoding: encoding,
-      repetition: try repetition(of: payload), qos: qos ?? .atMostOnce, retain: retain,
-      properties: try connection.properties.properties(for: .publish))
+      repetition: try repetition(of: payload), qos: qos ?? (requiresSubscribers ? .atLeastOnce : .atMostOnce),
+      retain: retain,
+      requiresSubscribers: requiresSubscribers, properties: try connection.properties.properties(for: .publish))
   }
 
   private func payloadSource() throws(UsageError) -> PayloadSource {
