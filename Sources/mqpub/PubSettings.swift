@@ -36,7 +36,7 @@ struct PubSettings: Sendable {
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
-    otherTools: [])
+    otherTools: [OptionTable.subscribing, OptionTable.requesting])
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
