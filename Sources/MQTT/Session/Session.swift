@@ -93,10 +93,11 @@ public struct Session: ~Copyable {
   public mutating func connectionOpened(at now: Instant) throws(ProtocolError) {
     precondition(phase == .closed, "connectionClosed comes first")
     precondition(
-      settings.version == decoder.version || inflight.publishCount == 0, "publishes are kept as they were encoded")
+      settings.version == decoder.version || inflight.publishCount == 0 && unsentAtMostOnce.isEmpty,
+      "publishes are kept as they were encoded")
     let version = settings.version
     var connect = settings.connect
-    connect.protocolVersion = settings.version
+    connect.protocolVersion = version
     connect.cleanStart = cleanStart
     if settings.lifetime == .process, version.hasProperties {
       connect.properties[.sessionExpiryInterval] = Self.processExpiry
