@@ -73,3 +73,35 @@ static inline ssize_t sendQuietly(int descriptor, const void *bytes, size_t coun
   return send(descriptor, bytes, count, 0);
 #endif
 }
+
+// A pipe whose ends are not handed to programs that we start.
+static inline int makePipe(int ends[2]) {
+#if defined(__linux__)
+  return pipe2(ends, O_CLOEXEC);
+#else
+  if (pipe(ends) != 0) return -1;
+  setCloseOnExec(ends[0]);
+  setCloseOnExec(ends[1]);
+  return 0;
+#endif
+}
+
+// A thread that nobody waits for and that takes no signals: they are the main thread's, and interrupt its waiting.
+static inline int startQuietThread(void *(*body)(void *), void *argument) {
+  sigset_t all, before;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  int code = pthread_create(&thread, &attributes, body, argument);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return code;
+}
+
+static inline int lookUpStreamAddresses(const char *host, const char *port, struct addrinfo **list) {
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  return getaddrinfo(host, port, &hints, list);
+}

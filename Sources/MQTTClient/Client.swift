@@ -42,9 +42,21 @@ public final class Client {
     case idle, connecting(until: Instant), connected, waiting(until: Instant), leaving(until: Instant), over
   }
 
-  private struct Request {
+  /// What was subscribed to and is to be subscribed to on every connection that finds the session gone.
+  private struct SubscribeRequest {
     var subscriptions: [Subscription]
     var properties: Properties
+    /// The number of the SUBSCRIBE that was sent last.
+    var number: Int?
+    /// Whether it was answered in the present session.
+    var isAnswered = false
+  }
+
+  /// An UNSUBSCRIBE without an answer; it is void with the session.
+  private struct UnsubscribeRequest {
+    var filters: [TopicFilter]
+    var properties: Properties
+    var number: Int?
   }
 
   /// Reconnecting and all else that was asked for.
@@ -53,22 +65,34 @@ public final class Client {
   private var phase = Phase.idle
   private var reconnect: ReconnectPolicy
   private var fallbackVersions: ArraySlice<ProtocolVersion>
-  private var requests: [Request] = []
-  private var hasEverConnected = false
+  /// Whether a broker has ever accepted us: from then on the version stays.
+  private var hasBeenAccepted = false
+  private var subscribeRequests: [SubscribeRequest] = []
+  private var unsubscribeRequests: [UnsubscribeRequest] = []
+  /// Bytes of the DISCONNECT at the end of the output.
+  private var farewellCount = 0
+  /// How to take leave, once that was asked for.
+  private var leave: DisconnectPacket?
   private var pending: [Event] = []
   private var agenda: Agenda?
   private var index = 0
 
   /// How long the broker is given to close the connection after DISCONNECT.
   static let leaveTimeLimit: Duration = .milliseconds(500)
+  /// How long a broker may take nothing while output is left before DISCONNECT.
+  static let stallTimeLimit: Duration = .seconds(60)
 
   /// A client that connects as soon as a `Driver` runs it.
-  public init(_ settings: ClientSettings) {
+  public convenience init(_ settings: ClientSettings) {
+    self.init(settings, lookUp: Resolver.system)
+  }
+
+  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp) {
     self.settings = settings
     reconnect = settings.reconnect
     fallbackVersions = settings.fallbackVersions[...]
     connection = Connection(
-      to: settings.endpoint, from: settings.localAddress, session: Session(settings.session))
+      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, session: Session(settings.session))
   }
 
   // MARK: - What the application wants
@@ -82,10 +106,25 @@ public final class Client {
   /// Whether the broker has accepted us on the present network connection.
   public var isConnected: Bool { connection.session.isConnected }
 
+  /// QoS 1 and 2 publishes that have not come to their end.
+  public var publishesInFlight: Int { connection.session.publishesInFlight }
+
+  /// Received QoS 2 messages whose handshake has not come to its end.
+  public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
+
+  /// Bytes that the system has not taken.
+  public var unsentCount: Int { connection.session.outputCount }
+
+  /// Shows every packet, with its direction, to `observer`.
+  public func observe(_ observer: @escaping (_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void) {
+    connection.session.observer = observer
+  }
+
   /// See `Session.publish`.
   @discardableResult
   public func publish(
-    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool, properties: borrowing Properties,
+    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool,
+    properties: borrowing Properties,
     at now: Instant
   ) throws(ProtocolError) -> Int? {
     touch()
@@ -100,18 +139,25 @@ public final class Client {
     _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
   ) throws(ProtocolError) {
     touch()
-    requests.append(Request(subscriptions: subscriptions, properties: properties))
-    if isConnected { _ = try connection.session.subscribe(subscriptions, properties: properties, at: now) }
+    var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
+    if isConnected {
+      request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
+    }
+    subscribeRequests.append(request)
   }
 
-  /// Gives subscriptions up, now and for all connections to come.
+  /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
   ) throws(ProtocolError) {
     touch()
-    for index in requests.indices { requests[index].subscriptions.removeAll { filters.contains($0.filter) } }
-    requests.removeAll { $0.subscriptions.isEmpty }
-    if isConnected { _ = try connection.session.unsubscribe(filters, properties: properties, at: now) }
+    var request = UnsubscribeRequest(filters: filters, properties: properties)
+    if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
+    unsubscribeRequests.append(request)
+    for index in subscribeRequests.indices {
+      subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
+    }
+    subscribeRequests.removeAll { $0.subscriptions.isEmpty }
   }
 
   /// The application has done its part with a message.
@@ -140,21 +186,29 @@ public final class Client {
     connection.resumeReading(at: now)
   }
 
-  /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second later at most.
+  /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
   public func disconnect(
     _ reasonCode: ReasonCode = .normalDisconnection, properties: Properties = Properties(), at now: Instant
   ) {
     touch()
     switch phase {
     case .connected:
-      connection.session.disconnect(reasonCode, properties: properties)
-      phase = .leaving(until: now + Self.leaveTimeLimit)
+      leave = DisconnectPacket(reasonCode: reasonCode, properties: properties)
+      takeLeave(at: now)
     case .idle, .connecting, .waiting:
       connection.close()
       phase = .over
       pending.append(.closed)
     case .leaving, .over: break
     }
+  }
+
+  private func takeLeave(at now: Instant) {
+    guard let leave else { return }
+    let before = connection.session.outputCount
+    connection.session.disconnect(leave.reasonCode, properties: leave.properties)
+    farewellCount = connection.session.outputCount - before
+    phase = .leaving(until: now + Self.stallTimeLimit)
   }
 
   /// Tells the driver that there may be output, or an event.
@@ -168,9 +222,8 @@ public final class Client {
   }
 
   func start(at now: Instant) {
-    guard case .idle = phase else { return }
-    connect(at: now)
     touch()
+    if case .idle = phase { connect(at: now) }
   }
 
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
@@ -179,9 +232,16 @@ public final class Client {
   }
 
   func send(at now: Instant) {
+    let before = connection.session.outputCount
     connection.send(at: now)
-    if connection.hasFailed { touch() }
+    if case .leaving = phase, connection.session.outputCount < before {
+      let isAllTaken = connection.session.outputCount == 0
+      phase = .leaving(until: now + (isAllTaken ? Self.leaveTimeLimit : Self.stallTimeLimit))
+    }
   }
+
+  /// Whether there is an end to be told.
+  var hasEnded: Bool { connection.hasEnded }
 
   var deadline: Instant? {
     switch phase {
@@ -202,7 +262,7 @@ public final class Client {
     case .waiting(let until) where now >= until:
       connect(at: now)
     case .leaving(let until) where now >= until:
-      left()
+      ended(.timedOut(.connected, endpoint: settings.endpoint.description, after: Self.stallTimeLimit), at: now)
     case .connecting, .connected:
       connection.deadlineReached(at: now)
     default: break
@@ -226,10 +286,16 @@ public final class Client {
     switch event {
     case .connected(let packet, _):
       phase = .connected
+      hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
-      if !hasEverConnected || !packet.sessionPresent { subscribeAgain(at: now) }
-      hasEverConnected = true
+      askAgain(sessionPresent: packet.sessionPresent, at: now)
+      takeLeave(at: now)  // A connection that broke before all output was taken did not end the matter.
+    case .subscribed(let number, _):
+      for index in subscribeRequests.indices where subscribeRequests[index].number == number {
+        subscribeRequests[index].isAnswered = true
+      }
+    case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
     case .failed(let error):
@@ -241,14 +307,27 @@ public final class Client {
     return .session(event)
   }
 
-  private func subscribeAgain(at now: Instant) {
+  /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.
+  private func askAgain(sessionPresent: Bool, at now: Instant) {
+    if !sessionPresent {
+      unsubscribeRequests.removeAll()
+      for index in subscribeRequests.indices { subscribeRequests[index].isAnswered = false }
+    }
     do throws(ProtocolError) {
-      for request in requests {
-        _ = try connection.session.subscribe(request.subscriptions, properties: request.properties, at: now)
+      for index in unsubscribeRequests.indices {
+        let request = unsubscribeRequests[index]
+        unsubscribeRequests[index].number = try connection.session.unsubscribe(
+          request.filters, properties: request.properties, at: now)
+      }
+      for index in subscribeRequests.indices where !subscribeRequests[index].isAnswered {
+        let request = subscribeRequests[index]
+        subscribeRequests[index].number = try connection.session.subscribe(
+          request.subscriptions, properties: request.properties, at: now)
       }
     } catch {
       connection.session.disconnect()
-      ended(.protocolError(error), at: now)
+      connection.send(at: now)
+      ended(.notSupported(error), at: now)
     }
   }
 
@@ -280,10 +359,15 @@ public final class Client {
   }
 
   private func ended(_ error: ConnectionError, at now: Instant) {
-    if case .leaving = phase { return left() }
+    if case .leaving = phase, connection.session.outputCount <= farewellCount { return left() }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+      // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
+      if !hasBeenAccepted {
+        connection.session.settings.version = settings.session.version
+        fallbackVersions = settings.fallbackVersions[...]
+      }
       phase = .waiting(until: now + delay)
       pending.append(.outage(error, retryIn: delay))
     } else {

@@ -15,15 +15,22 @@ public final class Connection {
 
   private let endpoint: Endpoint
   private let localAddress: String?
+  private let lookUp: Resolver.LookUp
   private var resolver: Resolver?
   private var dialer: Dialer?
   private var socket: Socket?
   /// Why the network connection is over, told when everything that arrived before has been dealt with.
   private var failure: ConnectionError?
+  /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
+  private var sendFailure: ConnectionError?
   private var isSendingFinished = false
-  private var wantsToWrite = false
-  /// The last receive left room in the buffer: nothing more is there until the poller says so.
+  /// The system takes nothing more until the poller says so.
+  private var isOutputBlocked = false
+  /// Nothing is received until the poller says so.
   private var isInputDry = true
+  /// Both directions are over, and the poller would say so for ever.
+  private var isHungUp = false
+  private var owesAcknowledgement = false
   private var receiveCapacity = smallestReceive
   private(set) var isReadingPaused = false
 
@@ -31,9 +38,12 @@ public final class Connection {
   private static let smallestReceive = 2048
   private static let largestReceive = 1 << 17
 
-  init(to endpoint: Endpoint, from localAddress: String?, session: consuming Session) {
+  init(
+    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp, session: consuming Session
+  ) {
     self.endpoint = endpoint
     self.localAddress = localAddress
+    self.lookUp = lookUp
     self.session = session
   }
 
@@ -42,8 +52,6 @@ public final class Connection {
   /// Begins to connect.
   func open(at now: Instant) {
     precondition(socket == nil && dialer == nil && resolver == nil)
-    failure = nil
-    isSendingFinished = false
     do throws(ConnectionError) {
       switch endpoint {
       case .unix(let path):
@@ -57,7 +65,7 @@ public final class Connection {
         } else if host == "localhost" {
           try dial(SocketAddress.loopback(port: port), at: now)
         } else {
-          resolver = try Resolver.start(host: host, port: port)
+          resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
         }
       }
     } catch {
@@ -80,9 +88,13 @@ public final class Connection {
     dialer = nil
     socket = nil
     failure = nil
-    wantsToWrite = false
+    sendFailure = nil
+    isSendingFinished = false
+    isOutputBlocked = false
     isInputDry = true
-    isReadingPaused = false
+    isHungUp = false
+    owesAcknowledgement = false
+    receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
 
@@ -93,7 +105,8 @@ public final class Connection {
     return session.isConnected || session.isDisconnecting ? .connected : .connack
   }
 
-  /// Stops reading until `resumeReading`: what the broker sends stays with the system, and in the end with the broker.
+  /// Stops reading until `resumeReading`: what the broker sends stays with the system, and in the end with the broker. What was
+  /// received already still comes.
   func pauseReading() {
     isReadingPaused = true
     session.readingPaused()
@@ -110,12 +123,15 @@ public final class Connection {
   func forEachInterest(_ body: (Int32, Readiness) -> Void) {
     if let descriptor = resolver?.descriptor { body(descriptor, .readable) }
     if let descriptors = dialer?.descriptors { for descriptor in descriptors { body(descriptor, .writable) } }
-    if let descriptor = socket?.descriptor {
-      var interest: Readiness = isReadingPaused ? [] : .readable
-      if wantsToWrite { interest.insert(.writable) }
+    if let descriptor = socket?.descriptor, wantsToRead || !isHungUp {
+      var interest: Readiness = wantsToRead ? .readable : []
+      if isOutputBlocked { interest.insert(.writable) }
       body(descriptor, interest)
     }
   }
+
+  /// A pause keeps messages back, but neither CONNACK nor the end after DISCONNECT.
+  private var wantsToRead: Bool { !isReadingPaused || !session.isConnected }
 
   /// Something is ready on one of the descriptors.
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
@@ -124,8 +140,9 @@ public final class Connection {
         resolver = nil
         try dial(addresses, at: now)
       } else if socket?.descriptor == descriptor {
-        if readiness.contains(.writable) { send(at: now) }
-        if readiness.contains(.readable) || readiness.contains(.hungUp) { isInputDry = false }
+        if readiness.contains(.writable) { isOutputBlocked = false }
+        if readiness.contains(.readable) { isInputDry = false }
+        if readiness.contains(.hungUp) { isHungUp = true }
       } else if let connected = try dialer?.ended(descriptor, at: now) {
         dialer = nil
         socket = consume connected
@@ -135,7 +152,6 @@ public final class Connection {
         } catch {
           throw .cannotEncode(error)
         }
-        send(at: now)
       }
     } catch {
       fail(error)
@@ -157,13 +173,16 @@ public final class Connection {
   // MARK: - What happened
 
   /// Whether the end of the network connection has not been told yet.
-  var hasFailed: Bool { failure != nil }
+  var hasEnded: Bool { failure != nil || sendFailure != nil }
 
   /// What happened next; nil when nothing more will without waiting.
   func nextEvent(at now: Instant) -> Event? {
     while true {
-      if let event = session.nextEvent(at: now) { return .session(event) }
-      if isInputDry || isReadingPaused || !receive(at: now) {
+      if let event = session.nextEvent(at: now) {
+        if case .connected = event, isReadingPaused { session.readingPaused() }
+        return .session(event)
+      }
+      if isInputDry || !wantsToRead || !receive(at: now) {
         guard let failure else { return nil }
         self.failure = nil
         return .ended(failure)
@@ -172,13 +191,18 @@ public final class Connection {
   }
 
   /// Receives once; false when nothing was there.
+  ///
+  /// Then it is for others to be served, and for the poller to tell whether there is more: a broker that sends without end must
+  /// not keep the program from all else.
   private func receive(at now: Instant) -> Bool {
     guard socket != nil else { return false }
+    isInputDry = sendFailure == nil
     var transfer = Transfer.wouldBlock
     let capacity = receiveCapacity
+    let isUseless = session.isDisconnecting
     session.receive(minimumCapacity: capacity, at: now) { space in
       transfer = socket!.receive(into: space)
-      if case .moved(let count) = transfer { return count }
+      if case .moved(let count) = transfer, !isUseless { return count }
       return 0
     }
     switch transfer {
@@ -186,55 +210,62 @@ public final class Connection {
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
-        isInputDry = true
-        if session.outputCount == 0 { socket!.acknowledgeQuickly() }
+        owesAcknowledgement = true
       }
       return true
     case .wouldBlock:
       isInputDry = true
-      return false
+      if let sendFailure { fail(sendFailure) }
     case .ended:
       fail(.closed(stage))
-      return false
     case .failed(let number):
-      fail(.system(call: "recv", errno: number, place: endpoint.description))
-      return false
+      fail(lost("recv", number))
     }
+    return false
   }
 
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
-    guard socket != nil, !isSendingFinished else { return }
-    wantsToWrite = false
-    while session.outputCount > 0 {
+    guard socket != nil, !isSendingFinished, !isOutputBlocked else { return }
+    let offered = session.outputCount
+    if offered > 0 {
       switch session.withOutput({ socket!.send($0) }) {
       case .moved(let count):
+        owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        isOutputBlocked = count < offered
       case .wouldBlock, .ended:
-        wantsToWrite = true
-        return
+        isOutputBlocked = true
       case .failed(let number):
-        // The broker may have said why before it closed: that is still to be read.
         isSendingFinished = true
+        sendFailure = lost("send", number)
         isInputDry = false
-        while !isInputDry, receive(at: now) {}
-        fail(.system(call: "send", errno: number, place: endpoint.description))
-        return
       }
+      if isSendingFinished || isOutputBlocked { return }
     }
     if session.isDisconnecting {
       // Half closed first: closing with unread bytes would reset the connection and could destroy what was just sent.
       socket!.finishSending()
       isSendingFinished = true
+    } else if owesAcknowledgement {
+      owesAcknowledgement = false
+      socket!.acknowledgeQuickly()
     }
+  }
+
+  private func lost(_ call: String, _ number: Int32) -> ConnectionError {
+    // A reset instead of CONNACK is what the end of data instead of CONNACK is.
+    if stage == .connack, number == ECONNRESET || number == EPIPE { return .closed(.connack) }
+    return .system(call: call, errno: number, place: endpoint.description)
   }
 
   private func fail(_ error: ConnectionError) {
     failure = failure ?? error
     resolver = nil
     dialer = nil
-    isInputDry = true
-    wantsToWrite = false
     socket = nil
+    sendFailure = nil
+    isInputDry = true
+    isOutputBlocked = false
   }
 }

@@ -31,6 +31,8 @@ public enum ConnectionError: Error, Sendable {
   case silent(keepAlive: Int)
   /// The broker broke the protocol.
   case protocolError(ProtocolError)
+  /// The broker said that it does not offer what was asked for.
+  case notSupported(ProtocolError)
   /// CONNECT itself could not be made of the settings.
   case cannotEncode(ProtocolError)
 
@@ -43,7 +45,7 @@ public enum ConnectionError: Error, Sendable {
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .protocolError, .cannotEncode: false
+    case .protocolError, .notSupported, .cannotEncode: false
     }
   }
 }
@@ -64,12 +66,14 @@ extension ConnectionError: CustomStringConvertible {
       default: return "\(call): \(place): \(text)"
       }
     case .timedOut(let stage, let endpoint, let limit):
-      let seconds = "\(limit.nanoseconds / 1_000_000_000) s"
+      let milliseconds = limit.nanoseconds / 1_000_000
+      let time = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
       switch stage {
-      case .name: return "no answer within \(seconds) when looking up \(endpoint) (see --connect-timeout)"
-      case .transport: return "no answer from \(endpoint) within \(seconds) (a firewall? see --connect-timeout)"
-      case .connack, .connected:
-        return "\(endpoint) took the connection but sent no CONNACK within \(seconds) (is it an MQTT broker?)"
+      case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
+      case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
+      case .connack:
+        return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
+      case .connected: return "\(endpoint) took nothing more for \(time)"
       }
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
@@ -87,7 +91,7 @@ extension ConnectionError: CustomStringConvertible {
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
-    case .cannotEncode(let error): return error.explanation
+    case .notSupported(let error), .cannotEncode(let error): return error.explanation
     }
   }
 

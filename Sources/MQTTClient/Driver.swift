@@ -22,7 +22,8 @@ public struct Driver: ~Copyable {
   public enum Occurrence {
     /// Something about the client at this index.
     case client(Int, Client.Event)
-    /// All that has arrived so far is dealt with, and the driver is about to send and to wait: the moment to write output.
+    /// All that has arrived so far is dealt with, and the driver is about to send and to wait: the moment to write output and to
+    /// publish. It is told once after anything else was told, and again when `canPublish` has become true by sending.
     case idle
     /// A descriptor that `watch` named is ready.
     case ready(Int32, Readiness)
@@ -44,11 +45,19 @@ public struct Driver: ~Copyable {
   /// What was found ready of `watched` and has not been told.
   private var ready: [Registration] = []
   private var isIdleTold = true
+  /// No client's deadline is earlier than this one. A deadline that has moved away since costs one look at all clients when its
+  /// time comes, instead of one before every wait.
+  private var earliestDeadline: Instant?
+  /// The deadlines have not been looked at since the last wait.
+  private var hasWaited = false
 
   private struct Registration: Equatable {
     var descriptor: Int32
     var interest: Readiness
   }
+
+  /// Stands for `watched` in the poller.
+  private static let ownToken = -1
 
   /// A driver with nothing to wait for.
   public init() {}
@@ -67,23 +76,24 @@ public struct Driver: ~Copyable {
     return index
   }
 
-  /// Waits for `descriptor` as well: `.ready` says when. An empty interest still tells when the other side has gone; nil ends it.
+  /// Waits for `descriptor` as well: `.ready` says when, again and again while it is so. With an empty interest `.ready` tells once
+  /// that the other side has gone. Nil ends it, and is due before the descriptor is closed.
   public mutating func watch(_ descriptor: Int32, _ interest: Readiness?) {
     let index = watched.firstIndex { $0.descriptor == descriptor }
-    switch (index, interest) {
-    case (nil, let interest?):
-      watched.append(Registration(descriptor: descriptor, interest: interest))
-      poller.add(descriptor, interest, token: -1)
-    case (let index?, let interest?):
-      if watched[index].interest == interest { return }
-      watched[index].interest = interest
-      poller.update(descriptor, interest)
-    case (let index?, nil):
+    guard let interest else {
+      guard let index else { return }
       watched.remove(at: index)
       ready.removeAll { $0.descriptor == descriptor }
-      poller.remove(descriptor)
-    case (nil, nil): break
+      poller.remove(descriptor, token: Self.ownToken)
+      return
     }
+    if let index {
+      if watched[index].interest == interest { return }
+      watched[index] = Registration(descriptor: descriptor, interest: interest)
+    } else {
+      watched.append(Registration(descriptor: descriptor, interest: interest))
+    }
+    poller.watch(descriptor, interest, token: Self.ownToken)
   }
 
   /// What happened next, or the deadline.
@@ -100,15 +110,22 @@ public struct Driver: ~Copyable {
         isIdleTold = false
         return .ready(first.descriptor, first.interest)
       }
+      // Only now, when all is dealt with that had arrived when the wait ended: it may be what the deadline was for, and this
+      // process may have been stopped for a while.
+      if hasWaited {
+        hasWaited = false
+        lookAtDeadlines()
+        if agenda.current != nil { continue }
+        if let deadline, now >= deadline { return .deadline }
+      }
       if !isIdleTold {
         isIdleTold = true
         return .idle
       }
       now = .now
       send()
-      if agenda.current != nil { continue }
-      if let deadline, now >= deadline { return .deadline }
       wait(until: deadline)
+      hasWaited = true
     }
   }
 
@@ -116,7 +133,12 @@ public struct Driver: ~Copyable {
   private mutating func send() {
     while let index = agenda.nextServed() {
       let client = clients[index]
+      let couldPublish = client.canPublish
       client.send(at: now)
+      if client.hasEnded { agenda.ask(index) }
+      // Whoever was held back by the output has to be asked again.
+      if !couldPublish, client.canPublish { isIdleTold = false }
+      if let deadline = client.deadline { earliestDeadline = min(deadline, earliestDeadline ?? deadline) }
       var place = 0
       var isSame = true
       client.connection.forEachInterest { descriptor, interest in
@@ -129,31 +151,51 @@ public struct Driver: ~Copyable {
   }
 
   private mutating func register(_ index: Int) {
-    for old in registrations[index] { poller.remove(old.descriptor) }
+    for old in registrations[index] { poller.remove(old.descriptor, token: index) }
     registrations[index].removeAll()
     var wanted: [Registration] = []
     clients[index].connection.forEachInterest { wanted.append(Registration(descriptor: $0, interest: $1)) }
-    for registration in wanted { poller.add(registration.descriptor, registration.interest, token: index) }
+    for registration in wanted { poller.watch(registration.descriptor, registration.interest, token: index) }
     registrations[index] = wanted
   }
 
-  private mutating func wait(until deadline: Instant?) {
-    var earliest = deadline
+  private mutating func lookAtDeadlines() {
+    guard let earliest = earliestDeadline, now >= earliest else { return }
+    earliestDeadline = nil
     for client in clients {
-      if let deadline = client.deadline { earliest = min(deadline, earliest ?? deadline) }
+      guard let deadline = client.deadline else { continue }
+      if now >= deadline {
+        client.deadlineReached(at: now)
+      } else {
+        earliestDeadline = min(deadline, earliestDeadline ?? deadline)
+      }
     }
+  }
+
+  private mutating func wait(until deadline: Instant?) {
+    var earliest = earliestDeadline
+    if let deadline { earliest = min(deadline, earliest ?? deadline) }
+    var timeout = earliest.map { $0 - now }
+    // With more to do at once, this is only a look at what has arrived meanwhile.
+    if agenda.current != nil || !isIdleTold { timeout = .zero }
     found.removeAll(keepingCapacity: true)
-    poller.wait(earliest.map { $0 - now }, into: &found)
+    poller.wait(timeout, into: &found)
     now = .now
     for item in found {
-      if item.token < 0 {
+      if item.token == Self.ownToken {
         ready.append(Registration(descriptor: item.descriptor, interest: item.readiness))
+        hangUp(item)
       } else {
         clients[item.token].ready(item.descriptor, item.readiness, at: now)
       }
     }
-    for client in clients {
-      if let deadline = client.deadline, now >= deadline { client.deadlineReached(at: now) }
+  }
+
+  /// A hang-up that was asked for alone is not looked for again: the poller would find it for ever.
+  private mutating func hangUp(_ item: Poller.Found) {
+    guard item.readiness.contains(.hungUp) else { return }
+    if watched.contains(Registration(descriptor: item.descriptor, interest: [])) {
+      poller.remove(item.descriptor, token: Self.ownToken)
     }
   }
 }
@@ -179,14 +221,18 @@ final class Agenda {
       isAsking.append(false)
       isServing.append(false)
     }
-    if !isAsking[index] {
-      isAsking[index] = true
-      asking.append(index)
-    }
+    ask(index)
     if !isServing[index] {
       isServing[index] = true
       serving.append(index)
     }
+  }
+
+  /// This client has an event.
+  func ask(_ index: Int) {
+    if isAsking[index] { return }
+    isAsking[index] = true
+    asking.append(index)
   }
 
   /// Clients that may have output now, once each.

@@ -29,28 +29,33 @@ struct Poller: ~Copyable {
   /// Index is the descriptor, value its place in `descriptors`, or -1.
   private var places: [Int32] = []
 
-  /// Watches `descriptor`; `token` is handed back with what is found.
-  mutating func add(_ descriptor: Int32, _ interest: Readiness, token: Int) {
+  /// Watches `descriptor`, from now on for `interest`; `token` is handed back with what is found.
+  ///
+  /// A descriptor that is watched for another token was closed, and the system has given its number to somebody new.
+  mutating func watch(_ descriptor: Int32, _ interest: Readiness, token: Int) {
     while places.count <= Int(descriptor) { places.append(-1) }
-    precondition(places[Int(descriptor)] < 0, "descriptor is watched already")
-    places[Int(descriptor)] = Int32(descriptors.count)
-    descriptors.append(pollfd(fd: descriptor, events: Self.events(interest), revents: 0))
-    tokens.append(token)
-  }
-
-  mutating func update(_ descriptor: Int32, _ interest: Readiness) {
-    descriptors[Int(places[Int(descriptor)])].events = Self.events(interest)
-  }
-
-  /// To be called before the descriptor is closed.
-  mutating func remove(_ descriptor: Int32) {
+    let entry = pollfd(fd: descriptor, events: Self.events(interest), revents: 0)
     let place = Int(places[Int(descriptor)])
+    if place >= 0 {
+      descriptors[place] = entry
+      tokens[place] = token
+    } else {
+      places[Int(descriptor)] = Int32(descriptors.count)
+      descriptors.append(entry)
+      tokens.append(token)
+    }
+  }
+
+  /// Watches `descriptor` no more, unless it is watched for another token by now.
+  mutating func remove(_ descriptor: Int32, token: Int) {
+    let place = Int(places[Int(descriptor)])
+    guard place >= 0, tokens[place] == token else { return }
     places[Int(descriptor)] = -1
     let last = descriptors.removeLast()
-    let token = tokens.removeLast()
+    let lastToken = tokens.removeLast()
     if place < descriptors.count {
       descriptors[place] = last
-      tokens[place] = token
+      tokens[place] = lastToken
       places[Int(last.fd)] = Int32(place)
     }
   }

@@ -3,28 +3,32 @@ internal import CSystem
 /// A host name on its way to addresses, in a thread of its own: the system's resolver can block for half a minute, and nobody can
 /// interrupt it. The thread is not waited for; if nobody wants its answer any more, it ends when the resolver lets it.
 struct Resolver: ~Copyable {
+  /// What finds the addresses: it runs in the thread.
+  typealias LookUp = @Sendable (_ host: String, _ port: UInt16) -> Result<[SocketAddress], ConnectionError>
+
   /// Becomes readable when there is an answer.
   let descriptor: Int32
-  private let answer: Answer
+  private let question: Question
 
-  /// What thread and asker share. The thread writes before it closes its end of the pipe, and the asker reads after that.
-  private final class Answer: @unchecked Sendable {
+  /// What thread and asker share. A byte in the pipe hands `answer` over.
+  private final class Question: @unchecked Sendable {
     let host: String
     let port: UInt16
+    let lookUp: LookUp
     let writeEnd: Int32
-    var addresses: [SocketAddress] = []
-    var failure: Int32 = 0
+    var answer: Result<[SocketAddress], ConnectionError>?
 
-    init(host: String, port: UInt16, writeEnd: Int32) {
+    init(host: String, port: UInt16, lookUp: @escaping LookUp, writeEnd: Int32) {
       self.host = host
       self.port = port
+      self.lookUp = lookUp
       self.writeEnd = writeEnd
     }
   }
 
-  private init(_ descriptor: Int32, _ answer: Answer) {
+  private init(_ descriptor: Int32, _ question: Question) {
     self.descriptor = descriptor
-    self.answer = answer
+    self.question = question
   }
 
   deinit {
@@ -32,19 +36,20 @@ struct Resolver: ~Copyable {
   }
 
   /// Begins to look up `host`.
-  static func start(host: String, port: UInt16) throws(ConnectionError) -> Resolver {
+  static func start(host: String, port: UInt16, lookUp: @escaping LookUp) throws(ConnectionError) -> Resolver {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw .system(call: "pipe", errno: currentErrno(), place: host) }
-    _ = setCloseOnExec(ends[0])
-    _ = setCloseOnExec(ends[1])
-    let resolver = Resolver(ends[0], Answer(host: host, port: port, writeEnd: ends[1]))
-    let retained = Unmanaged.passRetained(resolver.answer)
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    var thread = pthread_t()
-    let code = pthread_create(&thread, &attributes, lookUp, retained.toOpaque())
-    pthread_attr_destroy(&attributes)
+    guard makePipe(&ends) == 0 else { throw .system(call: "pipe", errno: currentErrno(), place: host) }
+    let resolver = Resolver(ends[0], Question(host: host, port: port, lookUp: lookUp, writeEnd: ends[1]))
+    let retained = Unmanaged.passRetained(resolver.question)
+    let code = startQuietThread(
+      { pointer in
+        let question = Unmanaged<Question>.fromOpaque(pointer!).takeRetainedValue()
+        question.answer = question.lookUp(question.host, question.port)
+        // Where nobody reads any more this fails, without SIGPIPE: the thread takes no signals.
+        _ = write(question.writeEnd, "!", 1)
+        close(question.writeEnd)
+        return nil
+      }, retained.toOpaque())
     if code != 0 {
       retained.release()
       close(ends[1])
@@ -53,33 +58,29 @@ struct Resolver: ~Copyable {
     return resolver
   }
 
-  /// The addresses, in the system's order. To be called when `descriptor` is readable.
+  /// The addresses, in the resolver's order. To be called when `descriptor` is readable.
   func addresses() throws(ConnectionError) -> [SocketAddress] {
-    if answer.failure != 0 {
-      let isTemporary = answer.failure == EAI_AGAIN
-      throw .nameNotFound(
-        host: answer.host, reason: String(cString: gai_strerror(answer.failure)), isTemporary: isTemporary)
-    }
-    return answer.addresses
+    var byte: UInt8 = 0
+    guard read(descriptor, &byte, 1) == 1 else { return [] }
+    return try question.answer?.get() ?? []
   }
 
-  private static let lookUp: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { pointer in
-    let answer = Unmanaged<Answer>.fromOpaque(pointer!).takeRetainedValue()
-    var hints = addrinfo()
-    #if os(Linux)
-      hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    #else
-      hints.ai_socktype = SOCK_STREAM
-    #endif
+  /// The system's resolver.
+  static let system: LookUp = { host, port in
     var list: UnsafeMutablePointer<addrinfo>?
-    answer.failure = getaddrinfo(answer.host, String(answer.port), &hints, &list)
+    let code = lookUpStreamAddresses(host, String(port), &list)
+    if code == EAI_SYSTEM { return .failure(.system(call: "getaddrinfo", errno: currentErrno(), place: host)) }
+    if code != 0 {
+      let reason = String(cString: gai_strerror(code))
+      return .failure(.nameNotFound(host: host, reason: reason, isTemporary: code == EAI_AGAIN))
+    }
+    var addresses: [SocketAddress] = []
     var next = list
     while let entry = next {
-      if let address = entry.pointee.ai_addr { answer.addresses.append(SocketAddress(address, entry.pointee.ai_addrlen)) }
+      if let address = entry.pointee.ai_addr { addresses.append(SocketAddress(address, entry.pointee.ai_addrlen)) }
       next = entry.pointee.ai_next
     }
-    if let list { freeaddrinfo(list) }
-    close(answer.writeEnd)
-    return nil
+    freeaddrinfo(list)
+    return .success(addresses)
   }
 }

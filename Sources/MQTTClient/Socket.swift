@@ -15,9 +15,11 @@ enum Transfer {
 /// A stream socket that never blocks: the only place where this program receives and sends.
 struct Socket: ~Copyable {
   let descriptor: Int32
+  private let isInternet: Bool
 
-  private init(_ descriptor: Int32) {
+  private init(_ descriptor: Int32, isInternet: Bool) {
     self.descriptor = descriptor
+    self.isInternet = isInternet
   }
 
   deinit {
@@ -25,10 +27,11 @@ struct Socket: ~Copyable {
   }
 
   /// Begins to connect; the socket becomes writable when that has succeeded or failed.
-  static func connecting(to address: SocketAddress, from local: SocketAddress? = nil) throws(ConnectionError) -> Socket {
+  static func connecting(to address: SocketAddress, from local: SocketAddress? = nil) throws(ConnectionError) -> Socket
+  {
     let descriptor = makeStreamSocket(address.family)
     guard descriptor >= 0 else { throw .system(call: "socket", errno: currentErrno(), place: address.description) }
-    let made = Socket(descriptor)
+    let made = Socket(descriptor, isInternet: address.isInternet)
     if address.isInternet { made.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
     if let local, local.withPointer({ bindSocket(descriptor, $0, $1) }) != 0 {
       throw .system(call: "bind", errno: currentErrno(), place: local.description)
@@ -78,7 +81,7 @@ struct Socket: ~Copyable {
   /// one is acknowledged, and the system would wait up to 40 ms for something to acknowledge it with.
   func acknowledgeQuickly() {
     #if os(Linux)
-      set(Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
+      if isInternet { set(Int32(IPPROTO_TCP), TCP_QUICKACK, 1) }
     #endif
   }
 

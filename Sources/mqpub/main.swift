@@ -1,1 +1,3 @@
-print("not built yet")
+internal import CommandLineTool
+
+PubSettings.tool.main { (settings, invocation) throws(UsageError) in try settings.run(invocation) }

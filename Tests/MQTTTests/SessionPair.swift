@@ -40,6 +40,7 @@ final class SessionPair {
   init(_ version: ProtocolVersion, keepAlive: UInt16 = 0, _ configure: (inout SessionSettings) -> Void = { _ in }) {
     var settings = SessionSettings(
       connect: ConnectPacket(protocolVersion: version, clientIdentifier: "c", keepAlive: keepAlive), version: version)
+    settings.maximumInflight = 65_535  // 3.x would begin with fewer
     configure(&settings)
     session = Session(settings)
   }

@@ -24,7 +24,7 @@ final class Descriptor: Sendable {
   }
 
   deinit {
-    close(number)
+    _ = spawning.withLock { close(number) }
   }
 
   static func pipe() throws -> (reading: Descriptor, writing: Descriptor) {

@@ -1,5 +1,5 @@
 import Foundation
-public import Testing
+import Testing
 
 /// Debian's mosquitto with a private configuration, on free ports of this machine, in a temporary folder.
 ///
@@ -80,7 +80,7 @@ public final class RealBroker: Sendable {
   ///   - listeners: Beside the plain one on 127.0.0.1.
   ///   - users: User names and passwords; without any, everybody may connect.
   ///   - acl: The text of an ACL file.
-  ///   - lines: More lines for the configuration, before its listeners.
+  ///   - lines: More lines for the configuration, before its listeners; `log_type all` shows packets in the log.
   public init(
     listeners: [Listener] = [], persistence: Persistence = .off, users: [String: String] = [:], acl: String? = nil,
     lines: [String] = []
@@ -209,14 +209,5 @@ public final class RealBroker: Sendable {
       return false
     }
     return bytes.first == 0x20
-  }
-}
-
-extension Trait where Self == ConditionTrait {
-  /// The test is skipped where mosquitto is not installed; with CI=true it runs and fails there.
-  public static var needsMosquitto: Self {
-    .enabled(
-      if: RealBroker.isAvailable || ProcessInfo.processInfo.environment["CI"] == "true",
-      "mosquitto is not installed")
   }
 }

@@ -40,22 +40,9 @@ public final class ScriptedBroker: Sendable {
 
   /// Listens on a free port, or on a unix socket in a temporary folder.
   public init(_ family: SocketFamily = .ipv4) throws {
-    let address: Address
-    switch family {
-    case .ipv4: (address, folder) = (.ipv4(port: 0), nil)
-    case .ipv6: (address, folder) = (.ipv6(port: 0), nil)
-    case .unix:
-      let folder = try TemporaryFolder()
-      (address, self.folder) = (.unix(path: folder.path("broker.sock")), folder)
-    }
-    let (listener, bound) = try address.listen()
-    state = Monitor(State(listener: listener))
-    port = bound.port
-    if case .unix(let path) = bound {
-      (host, self.path) = (path, path)
-    } else {
-      (host, path) = (family == .ipv6 ? "::1" : "127.0.0.1", "")
-    }
+    let place = try ListeningPlace(family)
+    (host, port, path, folder) = (place.host, place.port, place.path, place.folder)
+    state = Monitor(State(listener: place.listener))
   }
 
   /// What all connections received and sent so far.

@@ -118,6 +118,34 @@ private func systemConnect(_ descriptor: Int32, _ address: UnsafePointer<sockadd
   connect(descriptor, address, length)
 }
 
+/// A listening socket, and what to connect to.
+struct ListeningPlace {
+  let listener: Descriptor
+  /// 127.0.0.1 or ::1; the path for a unix socket.
+  let host: String
+  /// Zero for a unix socket.
+  let port: Int
+  /// Empty for a port.
+  let path: String
+  /// Where the unix socket is.
+  let folder: TemporaryFolder?
+
+  init(_ family: SocketFamily) throws {
+    switch family {
+    case .ipv4, .ipv6:
+      let address: Address = family == .ipv4 ? .ipv4(port: 0) : .ipv6(port: 0)
+      let bound = try address.listen()
+      (listener, port) = (bound.0, bound.1.port)
+      (host, path, folder) = (family == .ipv4 ? "127.0.0.1" : "::1", "", nil)
+    case .unix:
+      let folder = try TemporaryFolder()
+      path = folder.path("broker.sock")
+      listener = try Address.unix(path: path).listen().0
+      (host, port, self.folder) = (path, 0, folder)
+    }
+  }
+}
+
 /// A loopback port that nobody listened at a moment ago.
 public func freePort() throws -> Int {
   try Address.ipv4(port: 0).listen().1.port

@@ -1,4 +1,5 @@
 import Foundation
+public import Testing
 
 #if canImport(Glibc)
   import Glibc
@@ -7,6 +8,10 @@ import Foundation
 #elseif canImport(Darwin)
   import Darwin
 #endif
+
+/// Held while a program starts. Until its exec it has copies of all our descriptors: what is closed meanwhile would
+/// stay open for a moment, and a listener would accept, a pipe take bytes, that should be refused.
+let spawning = NSLock()
 
 /// A program to start: where it is, and the clean surroundings that it gets.
 struct Launch {
@@ -30,20 +35,21 @@ struct Launch {
   /// What the program has as its standard input, output and errors.
   enum Standard {
     case descriptors(Int32, Int32, Int32)
-    /// The terminal by its path, controlling a session of its own.
+    /// The terminal by its path; it controls the session.
     case terminal(String)
   }
 
-  /// Starts the program with default signal handling and no other descriptor than the standard ones.
+  /// Starts the program in a session of its own, with default signal handling and only the standard descriptors.
   func spawn(_ standard: Standard) throws -> pid_t {
+    // In a session of its own it has no terminal but the one it is given, wherever the tests are run.
     #if canImport(Darwin)
       var actions: posix_spawn_file_actions_t?
       var attributes: posix_spawnattr_t?
-      var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_CLOEXEC_DEFAULT
+      let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | newSession | POSIX_SPAWN_CLOEXEC_DEFAULT
     #else
       var actions = posix_spawn_file_actions_t()
       var attributes = posix_spawnattr_t()
-      var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+      let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | newSession
     #endif
     posix_spawn_file_actions_init(&actions)
     posix_spawnattr_init(&attributes)
@@ -67,7 +73,6 @@ struct Launch {
       posix_spawn_file_actions_adddup2(&actions, output, 1)
       posix_spawn_file_actions_adddup2(&actions, errors, 2)
     case .terminal(let path):
-      flags |= newSession
       // The first terminal that a session's leader opens becomes its controlling terminal.
       posix_spawn_file_actions_addopen(&actions, 0, path, O_RDWR, 0)
       posix_spawn_file_actions_adddup2(&actions, 0, 1)
@@ -84,7 +89,7 @@ struct Launch {
     var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { (argv + envp).forEach { free($0) } }
     var pid: pid_t = 0
-    let result = posix_spawn(&pid, path, &actions, &attributes, &argv, &envp)
+    let result = spawning.withLock { posix_spawn(&pid, path, &actions, &attributes, &argv, &envp) }
     guard result == 0 else { throw TestFailure.system("posix_spawn \(path)", errno: result) }
     return pid
   }
@@ -130,6 +135,18 @@ func findInPath(_ program: String) -> String? {
   let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
   let folders = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"]
   return folders.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// The test is skipped where one of these programs is not installed; with CI=true it runs, and fails there.
+  ///
+  ///     @Suite(.needs("mosquitto", "mosquitto_pub")) struct InteroperationTests { … }
+  public static func needs(_ programs: String...) -> Self {
+    let missing = programs.filter { findInPath($0) == nil }
+    return .enabled(
+      if: missing.isEmpty || ProcessInfo.processInfo.environment["CI"] == "true",
+      "\(missing.joined(separator: ", ")) not installed")
+  }
 }
 
 /// Nothing of the user's own settings reaches a tool under test.

@@ -11,7 +11,7 @@ import Foundation
 /// A running program: one of ours, or any other. Its output is collected as bytes, without limit.
 ///
 /// It starts in clean surroundings: an empty HOME that is also its working folder, XDG folders in it, TZ=UTC, default
-/// signal handling. It is killed when the last reference goes away.
+/// signal handling, no terminal. It is killed with its children when the last reference goes away.
 public final class ToolProcess: Sendable {
   /// What the program reads.
   public enum Input: Sendable {
@@ -115,11 +115,16 @@ public final class ToolProcess: Sendable {
     let collector = Collector(
       pid: pid, state: state, output: output, errors: errors, input: feed, wokenUp: wakeUp.reading)
     Thread.detachNewThread { collector.run() }
-    Thread.detachNewThread { reap(pid, into: state) }
+    Thread.detachNewThread {
+      reap(pid, into: state) { state, end, usage in
+        state.end = (end, Usage(usage, sampledBytes: state.maximumResidentBytes))
+      }
+    }
   }
 
   deinit {
-    signal(SIGKILL)
+    // With all that it started.
+    state.withLock { if $0.end == nil { _ = kill(-pid, SIGKILL) } }
     state.withLock { $0.isAbandoned = true }
     wakeCollector()
   }
@@ -322,7 +327,10 @@ private func blockBrokenPipeSignal() {
   pthread_sigmask(SIG_BLOCK, &signals, nil)
 }
 
-private func reap(_ pid: pid_t, into state: Monitor<ToolProcess.State>) {
+/// Waits for the end of a process, and tells it under the lock that guards signals to it.
+func reap<State>(
+  _ pid: pid_t, into state: Monitor<State>, _ record: (inout State, ToolProcess.End, rusage) -> Void
+) {
   var information = siginfo_t()
   // The process stays a zombie until the lock is held: nobody can signal a stranger with the same identifier.
   while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
@@ -330,17 +338,18 @@ private func reap(_ pid: pid_t, into state: Monitor<ToolProcess.State>) {
     var status: Int32 = 0
     var usage = rusage()
     wait4(pid, &status, 0, &usage)
-    let end: ToolProcess.End = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signaled(status & 0x7f)
+    record(&state, status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signaled(status & 0x7f), usage)
+  }
+}
+
+extension ToolProcess.Usage {
+  fileprivate init(_ usage: rusage, sampledBytes: Int?) {
+    (userTime, systemTime) = (duration(usage.ru_utime), duration(usage.ru_stime))
     #if canImport(Darwin)
-      let memory: Int? = usage.ru_maxrss
+      maximumResidentBytes = usage.ru_maxrss
     #else
-      let memory = state.maximumResidentBytes
+      maximumResidentBytes = sampledBytes
     #endif
-    state.end = (
-      end,
-      ToolProcess.Usage(
-        userTime: duration(usage.ru_utime), systemTime: duration(usage.ru_stime), maximumResidentBytes: memory)
-    )
   }
 }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TestSupport
 
-@Suite(.needsMosquitto) struct RealBrokerTests {
+@Suite(.needs("mosquitto", "mosquitto_pub", "mosquitto_sub")) struct RealBrokerTests {
   private func publish(_ broker: RealBroker, _ arguments: [String]) throws -> ToolProcess {
     try ToolProcess.run("mosquitto_pub", ["-h", "127.0.0.1", "-p", "\(broker.port)"] + arguments)
   }
@@ -61,6 +61,24 @@ import Testing
       'Sec-WebSocket-Protocol: mqtt' 0d0a0d0a
       """)
     #expect(try connection.readText(until: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
+  }
+
+  @Test(.needs("openssl")) func tlsListenersAnswer() throws {
+    let folder = try TemporaryFolder()
+    let made = try ToolProcess.run(
+      "openssl",
+      [
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+        "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "certificate.pem",
+      ], home: folder)
+    #expect(made.end == .exited(0), "\(made.errorText)")
+    let (certificate, key) = (folder.path("certificate.pem"), folder.path("key.pem"))
+    let secure = RealBroker.Listener.tls(certificate: certificate, key: key)
+    let broker = try RealBroker(listeners: [secure, .webSocketTLS(certificate: certificate, key: key)])
+    let tool = try ToolProcess.run(
+      "mosquitto_pub",
+      ["-h", "localhost", "-p", "\(broker.port(of: secure))", "--cafile", certificate, "-t", "a", "-m", "b", "-q", "1"])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
   }
 
   @Test func usersAndAccessListsAreKept() throws {

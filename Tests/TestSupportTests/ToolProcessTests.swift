@@ -92,6 +92,24 @@ import Testing
     Expect.eventually { kill(pid, 0) != 0 }
   }
 
+  @Test func itsChildrenAreKilledWithIt() throws {
+    var tool: ToolProcess? = try ToolProcess("/bin/sh", ["-c", "sleep 60 & echo $!; wait"])
+    try tool?.waitForOutput(lines: 1)
+    let child = try #require(Int32(tool?.outputText.dropLast() ?? ""))
+    #expect(kill(child, 0) == 0)
+    tool = nil
+    // Whoever adopts it may be slow to reap it.
+    Expect.eventually { kill(child, 0) != 0 || hasDied(child) }
+  }
+
+  private func hasDied(_ pid: Int32) -> Bool {
+    (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8).contains(") Z ")) ?? false
+  }
+
+  @Test func thereIsNoTerminal() throws {
+    #expect(try ToolProcess.run("/bin/sh", ["-c", "exec 3</dev/tty"]).end != .exited(0))
+  }
+
   @Test func descriptorsOfTheTestsAreNotInherited() throws {
     let open = try Descriptor.pipe()
     _ = fcntl(open.writing.number, F_SETFD, 0)

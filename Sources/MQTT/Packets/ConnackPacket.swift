@@ -14,7 +14,7 @@ public struct ConnackPacket: Hashable, Sendable {
   public var sessionPresent: Bool
   /// Whether the connection is accepted; on 3.x what MQTT 5 would say.
   public var reasonCode: ReasonCode
-  /// The byte on the wire of a 3.x CONNACK. With a decoder for MQTT 5 it says that the server speaks 3.x.
+  /// The byte on the wire of a 3.x CONNACK. When it answers an MQTT 5 CONNECT, the server speaks 3.x.
   public var returnCode: UInt8?
   /// MQTT 5's properties.
   public var properties: Properties
@@ -78,11 +78,10 @@ public struct ConnackPacket: Hashable, Sendable {
 
   func write(to writer: inout ByteWriter) throws(ProtocolError) {
     writer.write(sessionPresent && writer.version.hasSessionPresent ? 1 as UInt8 : 0)
-    if writer.version.hasReasonCodes {
-      writer.write(reasonCode.rawValue)
-      try writer.write(properties, for: .connack)
-    } else {
-      writer.write(returnCode ?? Self.returnCode(reasonCode))
+    guard returnCode == nil, writer.version.hasReasonCodes else {
+      return writer.write(returnCode ?? Self.returnCode(reasonCode))
     }
+    writer.write(reasonCode.rawValue)
+    try writer.write(properties, for: .connack)
   }
 }

@@ -64,24 +64,22 @@ public struct PacketDecoder: ~Copyable, Sendable {
   ///
   /// Throws what is wrong with the fixed header as soon as it can be seen; the decoder stays there.
   public mutating func nextSlice() throws(ProtocolError) -> PacketSlice? {
-    let bytes = UnsafeRawBufferPointer(rebasing: received.bytes[handedOut...])
-    guard let first = bytes.first else { return nil }
-    let (type, flags) = try fixedHeader(first)
-    guard let length = try VariableByteInteger(prefixOf: UnsafeRawBufferPointer(rebasing: bytes[1...])) else {
-      return nil
-    }
+    let available = received.count &- handedOut
+    guard available > 0, let start = received.bytes.baseAddress.map({ $0 + handedOut }) else { return nil }
+    let (type, flags) = try fixedHeader(start.load(as: UInt8.self))
+    let afterType = UnsafeRawBufferPointer(start: start + 1, count: available &- 1)
+    guard let length = try VariableByteInteger(prefixOf: afterType) else { return nil }
     guard length.isMinimal || !version.requiresMinimalLengths else { throw VariableByteInteger.notMinimal }
     let headerSize = 1 &+ length.size
     let size = headerSize &+ length.value
     guard size <= maximumPacketSize else {
       throw .packetTooLarge("\(type) of \(size) bytes is more than the \(maximumPacketSize) that are accepted")
     }
-    guard size <= bytes.count else { return nil }
+    guard size <= available else { return nil }
     handedOut &+= size
     return PacketSlice(
-      type: type, flags: flags, body: UnsafeRawBufferPointer(rebasing: bytes[headerSize..<size]),
-      bytes: UnsafeRawBufferPointer(rebasing: bytes[..<size]),
-      tolerated: length.isMinimal ? nil : .lengthNotMinimal)
+      type: type, flags: flags, body: UnsafeRawBufferPointer(start: start + headerSize, count: length.value),
+      bytes: UnsafeRawBufferPointer(start: start, count: size), tolerated: length.isMinimal ? nil : .lengthNotMinimal)
   }
 
   /// The next whole packet, decoded.

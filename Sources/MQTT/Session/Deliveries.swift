@@ -35,6 +35,9 @@ struct Deliveries: Sendable {
   /// not count (section 4.9).
   var quotaInUse: Int { atLeastOnceCount + received.count }
 
+  /// QoS 2 messages of this network connection that PUBREC has left for and the broker has not released.
+  var unreleasedCount: Int { received.count - (entries.count - atLeastOnceCount) }
+
   enum Arrival { case new(Delivery), duplicate }
 
   mutating func atLeastOnce(_ packetIdentifier: UInt16) -> Delivery {

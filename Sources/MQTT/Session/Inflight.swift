@@ -37,7 +37,7 @@ struct Inflight: ~Copyable, Sendable {
   /// Offset of the first byte in `packets`.
   private var packetsStart = 0
   /// Bytes in `packets` whose entries are not done.
-  private var liveBytes = 0
+  private(set) var liveBytes = 0
 
   /// Sequence number of the oldest entry.
   private(set) var first = 0

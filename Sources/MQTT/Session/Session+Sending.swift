@@ -32,7 +32,10 @@ extension Session {
   ///
   /// - Returns: how many publishes begin anew that the broker may have delivered before, because it has forgotten the session.
   mutating func resume(sessionPresent: Bool) -> Int {
-    quota = min(limits.receiveMaximum, settings.maximumInflight)
+    // Only MQTT 5 brokers can tell what they take.
+    let maximum =
+      settings.maximumInflight ?? (settings.version.hasProperties ? Self.inflightAtMost : Self.inflightWithoutLimits)
+    quota = min(limits.receiveMaximum, maximum)
     var republished = 0
     for sequence in inflight.first..<inflight.next where sequence >= inflight.first && inflight[sequence].keepsPacket {
       let entry = inflight[sequence]

@@ -76,6 +76,12 @@ public struct Session: ~Copyable {
 
   /// How long SUBACK and UNSUBACK are waited for.
   public static let requestTimeLimit: Duration = .seconds(30)
+  /// QoS 1 and 2 publishes that may be unacknowledged at a time where the broker cannot tell its limit, and where it can: a
+  /// thousand keep any line busy, and are published again when a connection breaks.
+  static let inflightWithoutLimits = 20
+  static let inflightAtMost = 1_000
+  /// Bytes of unacknowledged publishes beyond which `canPublish` holds the application back.
+  static let inflightBytesLimit = 1 << 23
   /// Bytes of output beyond which `canPublish` holds the application back.
   static let outputLimit = 1 << 17
   /// Seconds that the broker is asked to keep a session which is meant to end with this process.
@@ -188,7 +194,7 @@ public struct Session: ~Copyable {
   /// Whether a publish would be sent now: connected, send quota left, and the output not too long.
   public var canPublish: Bool {
     phase == .connected && quota > 0 && inflight.unsent == inflight.next && !inflight.isFull
-      && output.count < Self.outputLimit
+      && output.count < Self.outputLimit && inflight.liveBytes < Self.inflightBytesLimit
   }
 
   /// Publishes a message. At QoS 0 it is in the output when this returns, which needs a connection. At QoS 1 and 2 it is kept until
@@ -372,6 +378,10 @@ public struct Session: ~Copyable {
 
   /// Received messages that wait for `acknowledge`.
   public var deliveriesInFlight: Int { deliveries.count }
+
+  /// Received QoS 2 messages that we acknowledged with PUBREC, and of which the broker has not said with PUBREL that it will
+  /// not send them again.
+  public var deliveriesUnreleased: Int { deliveries.unreleasedCount }
 
   /// Bytes received that are not dealt with yet.
   public var inputCount: Int { decoder.bufferedCount }

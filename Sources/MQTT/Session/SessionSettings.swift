@@ -16,8 +16,9 @@ public struct SessionSettings: Sendable {
   public var version: ProtocolVersion
   /// How long the broker is asked to keep the session.
   public var lifetime: SessionLifetime = .networkConnection
-  /// QoS 1 and 2 publishes that may be unacknowledged at a time, unless the broker allows fewer.
-  public var maximumInflight = 65_535
+  /// QoS 1 and 2 publishes that may be unacknowledged at a time, unless the broker allows fewer. Nil means 1,000, and 20
+  /// on 3.x, where a broker cannot say what it allows: Mosquitto closes a connection that has many more.
+  public var maximumInflight: Int?
   /// Bytes of the largest packet that is taken from the broker.
   public var maximumPacketSize = 268_435_460
   /// Closes on everything that is otherwise lived with.

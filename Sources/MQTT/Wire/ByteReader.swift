@@ -1,45 +1,54 @@
 /// A cursor over bytes from the wire: it throws `malformed` where they end too early. It knows the dialect:
 /// `properties(for:)` reads nothing in a version that has none.
 public struct ByteReader {
-  private let bytes: UnsafeRawBufferPointer
-  private var offset = 0
+  private var position: UnsafeRawPointer
+  private let end: UnsafeRawPointer
   /// The version whose rules the bytes follow.
   public internal(set) var version: ProtocolVersion
 
   /// Reads the bytes from their beginning. They must outlive the reader.
+  @inline(__always)
   public init(_ bytes: UnsafeRawBufferPointer, version: ProtocolVersion) {
-    self.bytes = bytes
+    // A buffer without memory is empty: nothing is read from the place that stands for it.
+    position = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
+    end = position + bytes.count
     self.version = version
   }
 
   /// How many bytes are left.
-  public var remaining: Int { bytes.count &- offset }
+  @inline(__always)
+  public var remaining: Int { end - position }
 
   /// Whether all bytes have been read.
-  public var isAtEnd: Bool { offset == bytes.count }
+  @inline(__always)
+  public var isAtEnd: Bool { position == end }
 
-  private static var endsEarly: ProtocolError { .malformed("the packet ends before its fields do") }
+  @inline(never)
+  private static func endsEarly() -> ProtocolError { .malformed("the packet ends before its fields do") }
 
   /// The next `count` bytes.
   @inline(__always)
   public mutating func bytes(_ count: Int) throws(ProtocolError) -> UnsafeRawBufferPointer {
-    guard count >= 0, count <= remaining else { throw Self.endsEarly }
-    defer { offset &+= count }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ count)])
+    guard count >= 0, count <= remaining else { throw Self.endsEarly() }
+    defer { position += count }
+    return UnsafeRawBufferPointer(start: position, count: count)
   }
 
   /// All that is left.
+  @inline(__always)
   public mutating func rest() -> UnsafeRawBufferPointer {
-    defer { offset = bytes.count }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset...])
+    defer { position = end }
+    return UnsafeRawBufferPointer(start: position, count: remaining)
   }
 
   // MARK: Data representation (1.5)
 
   /// One byte.
+  @inline(__always)
   public mutating func uint8() throws(ProtocolError) -> UInt8 { try integer() }
 
   /// Two bytes, most significant first.
+  @inline(__always)
   public mutating func uint16() throws(ProtocolError) -> UInt16 { try integer() }
 
   /// Four bytes, most significant first.
@@ -47,20 +56,22 @@ public struct ByteReader {
 
   @inline(__always)
   private mutating func integer<I: FixedWidthInteger & BitwiseCopyable>() throws(ProtocolError) -> I {
-    I(bigEndian: try bytes(MemoryLayout<I>.size).loadUnaligned(as: I.self))
+    guard remaining >= MemoryLayout<I>.size else { throw Self.endsEarly() }
+    defer { position += MemoryLayout<I>.size }
+    return I(bigEndian: position.loadUnaligned(as: I.self))
   }
 
   /// One to four bytes of seven bits, least significant first; the high bit says that another one follows (1.5.5).
   public mutating func variableByteInteger() throws(ProtocolError) -> Int {
-    guard let length = try VariableByteInteger(prefixOf: UnsafeRawBufferPointer(rebasing: bytes[offset...])) else {
-      throw Self.endsEarly
-    }
-    if version.requiresMinimalLengths && !length.isMinimal { throw VariableByteInteger.notMinimal }
-    offset &+= length.size
-    return length.value
+    let rest = UnsafeRawBufferPointer(start: position, count: remaining)
+    guard let integer = try VariableByteInteger(prefixOf: rest) else { throw Self.endsEarly() }
+    if version.requiresMinimalLengths && !integer.isMinimal { throw VariableByteInteger.notMinimal }
+    position += integer.size
+    return integer.value
   }
 
   /// Binary data: two bytes of length, then the bytes (1.5.6).
+  @inline(__always)
   public mutating func binary() throws(ProtocolError) -> UnsafeRawBufferPointer {
     try bytes(Int(uint16()))
   }
@@ -78,6 +89,7 @@ public struct ByteReader {
   }
 
   /// A packet identifier: two bytes, never 0 [MQTT-2.2.1-3].
+  @inline(__always)
   public mutating func packetIdentifier() throws(ProtocolError) -> UInt16 {
     let identifier = try uint16()
     guard identifier != 0 else { throw .protocolError("packet identifier 0") }
@@ -92,10 +104,11 @@ public struct ByteReader {
   }
 
   /// The same, borrowed: nothing is allocated.
+  @inline(__always)
   mutating func propertyList(for context: PropertyContext) throws(ProtocolError) -> PropertyList {
     guard version.hasProperties else { return PropertyList() }
     let length = try variableByteInteger()
-    return try PropertyList(validating: bytes(length), in: context)
+    return length == 0 ? PropertyList() : try PropertyList(validating: bytes(length), in: context)
   }
 }
 

@@ -72,17 +72,6 @@ public struct PropertyDescription: Sendable {
     self.contexts = contexts
     self.range = range
   }
-
-  /// The property of an identifier on the wire.
-  static func withIdentifier(_ identifier: UInt8) -> PropertyDescription? {
-    identifier < byIdentifier.count ? byIdentifier[Int(identifier)] : nil
-  }
-
-  private static let byIdentifier: [PropertyDescription?] = {
-    var table = [PropertyDescription?](repeating: nil, count: 0x2B)
-    for property in all { table[Int(property.identifier)] = property }
-    return table
-  }()
 }
 
 /// A property as the key to its value: `properties[.receiveMaximum]`. The declarations below are the one place where
@@ -187,15 +176,43 @@ extension PropertyKey<UserProperty> {
 
 extension PropertyDescription {
   /// The 27 properties, by identifier.
-  public static let all: [PropertyDescription] = [
-    of(.payloadFormatIndicator), of(.messageExpiryInterval), of(.contentType), of(.responseTopic),
-    of(.correlationData), of(.subscriptionIdentifier), of(.sessionExpiryInterval), of(.assignedClientIdentifier),
-    of(.serverKeepAlive), of(.authenticationMethod), of(.authenticationData), of(.requestProblemInformation),
-    of(.willDelayInterval), of(.requestResponseInformation), of(.responseInformation), of(.serverReference),
-    of(.reasonString), of(.receiveMaximum), of(.topicAliasMaximum), of(.topicAlias), of(.maximumQoS),
-    of(.retainAvailable), of(.userProperty), of(.maximumPacketSize), of(.wildcardSubscriptionAvailable),
-    of(.subscriptionIdentifierAvailable), of(.sharedSubscriptionAvailable),
-  ]
+  public static let all: [PropertyDescription] = (0...0xFF).compactMap(withIdentifier)
 
+  /// The property of an identifier on the wire. (A switch over constants: a table would be made at its first use, and
+  /// each use would ask whether it has been made.)
+  static func withIdentifier(_ identifier: UInt8) -> PropertyDescription? {
+    switch identifier {
+    case 0x01: of(.payloadFormatIndicator)
+    case 0x02: of(.messageExpiryInterval)
+    case 0x03: of(.contentType)
+    case 0x08: of(.responseTopic)
+    case 0x09: of(.correlationData)
+    case 0x0B: of(.subscriptionIdentifier)
+    case 0x11: of(.sessionExpiryInterval)
+    case 0x12: of(.assignedClientIdentifier)
+    case 0x13: of(.serverKeepAlive)
+    case 0x15: of(.authenticationMethod)
+    case 0x16: of(.authenticationData)
+    case 0x17: of(.requestProblemInformation)
+    case 0x18: of(.willDelayInterval)
+    case 0x19: of(.requestResponseInformation)
+    case 0x1A: of(.responseInformation)
+    case 0x1C: of(.serverReference)
+    case 0x1F: of(.reasonString)
+    case 0x21: of(.receiveMaximum)
+    case 0x22: of(.topicAliasMaximum)
+    case 0x23: of(.topicAlias)
+    case 0x24: of(.maximumQoS)
+    case 0x25: of(.retainAvailable)
+    case 0x26: of(.userProperty)
+    case 0x27: of(.maximumPacketSize)
+    case 0x28: of(.wildcardSubscriptionAvailable)
+    case 0x29: of(.subscriptionIdentifierAvailable)
+    case 0x2A: of(.sharedSubscriptionAvailable)
+    default: nil
+    }
+  }
+
+  @inline(__always)
   private static func of<Value>(_ key: PropertyKey<Value>) -> PropertyDescription { key.property }
 }

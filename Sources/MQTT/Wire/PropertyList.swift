@@ -39,6 +39,7 @@ struct PropertyView {
 
 extension ByteReader {
   /// The next property of a list, identifier first.
+  @inline(__always)
   mutating func property() throws(ProtocolError) -> PropertyView {
     let identifier = try uint8()
     guard let property = PropertyDescription.withIdentifier(identifier) else {
@@ -72,7 +73,6 @@ struct PropertyList {
   /// have, and where the list ends within a property (2.2.2.2).
   init(validating bytes: UnsafeRawBufferPointer, in context: PropertyContext) throws(ProtocolError) {
     self.bytes = bytes
-    guard bytes.count > 0 else { return }
     var reader = ByteReader(bytes, version: .latest)
     var seen: UInt64 = 0
     while !reader.isAtEnd {

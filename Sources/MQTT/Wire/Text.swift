@@ -41,60 +41,63 @@ public struct Text: Hashable, Sendable, ExpressibleByStringLiteral, CustomString
 @inline(__always)
 private func eight(_ byte: UInt8) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(byte) }
 
-/// Whether each of eight bytes is ASCII and not U+0000. Subtracting one sets the high bit of a zero byte.
+/// Not zero where one of eight bytes is not ASCII or is U+0000: subtracting one sets the high bit of a zero byte.
 @inline(__always)
-private func isPlain(_ word: UInt64) -> Bool {
-  (word | (word &- eight(1))) & eight(0x80) == 0
+private func suspects(_ word: UInt64) -> UInt64 {
+  (word | (word &- eight(1))) & eight(0x80)
 }
 
-/// The same without `+` (0x2B) and `#` (0x23), which differ in one bit.
+/// The same with `+` (0x2B) and `#` (0x23), which differ in one bit.
 @inline(__always)
-private func isPlainTopic(_ word: UInt64) -> Bool {
-  let wildcards = (word & ~eight(0x08)) ^ eight(0x23)
-  return (word | (word &- eight(1)) | (wildcards &- eight(1))) & eight(0x80) == 0
+private func topicSuspects(_ word: UInt64) -> UInt64 {
+  let zeroIfWildcard = (word & ~eight(0x08)) ^ eight(0x23)
+  return suspects(word) | ((zeroIfWildcard &- eight(1)) & eight(0x80))
 }
 
-/// How many leading bytes surely satisfy `plain`, looked at eight at a time: the last ones once more with the ones
-/// before them.
+/// Whether there are no suspects, looked at eight bytes a step: the last step overlaps the one before it.
 @inline(__always)
-private func plainPrefix(_ bytes: UnsafeRawBufferPointer, _ plain: (UInt64) -> Bool) -> Int {
+private func isPlain(_ bytes: UnsafeRawBufferPointer, _ suspects: (UInt64) -> UInt64) -> Bool {
   let count = bytes.count
-  guard count >= 8, let start = bytes.baseAddress else { return 0 }
+  guard let start = bytes.baseAddress, count >= 4 else { return false }
+  guard count >= 8 else {
+    let first = start.loadUnaligned(as: UInt32.self)
+    let last = start.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    return suspects(UInt64(first) << 32 | UInt64(last)) == 0
+  }
+  var found = suspects(start.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
   var offset = 0
-  while offset &+ 8 <= count {
-    guard plain(start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) else { return offset }
+  while offset < count &- 8 {
+    found |= suspects(start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     offset &+= 8
   }
-  return plain(start.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)) ? count : offset
+  return found == 0
 }
 
 extension Text {
   /// Whether the bytes are well-formed UTF-8 without U+0000. Noncharacters and control characters are allowed
   /// (1.5.4 has receivers that may refuse them; ours does not).
   public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    isWellFormed(bytes, from: plainPrefix(bytes, isPlain))
+    isPlain(bytes, suspects) || isWellFormed(bytes, allowsWildcards: true)
   }
 
   /// Whether the bytes are well-formed UTF-8 without U+0000, `+` and `#`.
   static func isValidWithoutWildcards(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    let prefix = plainPrefix(bytes, isPlainTopic)
-    if prefix == bytes.count { return true }
-    for byte in bytes[prefix...] where isWildcard(byte) { return false }
-    return isWellFormed(bytes, from: prefix)
+    isPlain(bytes, topicSuspects) || isWellFormed(bytes, allowsWildcards: false)
   }
 
   static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
 
   /// Table 3-7 of the Unicode standard: what may follow a first byte.
-  private static func isWellFormed(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Bool {
-    var index = start
+  private static func isWellFormed(_ bytes: UnsafeRawBufferPointer, allowsWildcards: Bool) -> Bool {
+    var index = 0
     while index < bytes.count {
       let first = bytes[index]
       let length: Int
       var second: ClosedRange<UInt8> = 0x80...0xBF
       switch first {
       case 0x01...0x7F:
-        index += 1
+        guard allowsWildcards || !isWildcard(first) else { return false }
+        index &+= 1
         continue
       case 0xC2...0xDF: length = 2
       case 0xE0: (length, second) = (3, 0xA0...0xBF)  // below: overlong
@@ -105,9 +108,9 @@ extension Text {
       case 0xF4: (length, second) = (4, 0x80...0x8F)  // above: beyond U+10FFFF
       default: return false
       }
-      guard bytes.count - index >= length, second.contains(bytes[index + 1]) else { return false }
-      for following in bytes[(index + 2)..<(index + length)] where following & 0xC0 != 0x80 { return false }
-      index += length
+      guard bytes.count &- index >= length, second.contains(bytes[index &+ 1]) else { return false }
+      for following in 2..<max(2, length) where bytes[index &+ following] & 0xC0 != 0x80 { return false }
+      index &+= length
     }
     return true
   }

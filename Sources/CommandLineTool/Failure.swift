@@ -1,0 +1,50 @@
+public import MQTT
+public import MQTTClient
+
+/// Which exit status tells of which failure.
+extension ExitStatus {
+  /// The status for a connection that could not be made or was lost.
+  public init(_ error: ConnectionError) {
+    switch error {
+    case .nameNotFound: self = .nameNotFound
+    case .system("recv", _, _), .system("send", _, _): self = .connectionLost
+    case .system: self = .cannotConnect
+    case .timedOut: self = .timedOut
+    case .closed(.connected): self = .connectionLost
+    case .closed: self = .cannotConnect
+    case .refused(let packet, _):
+      self = packet.returnCode.map { .returnCode($0) } ?? .reasonCode(packet.reasonCode.rawValue)
+    case .disconnected(let packet):
+      self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
+    case .silent: self = .silence
+    case .protocolError: self = .brokerFault
+    case .notSupported(let error): self = ExitStatus(error)
+    case .cannotEncode: self = .usage
+    }
+  }
+
+  /// The status for a packet that could not be sent: the broker's limits or the specification forbid it.
+  public init(_ error: ProtocolError) {
+    switch error.reasonCode {
+    case .qosNotSupported, .retainNotSupported, .sharedSubscriptionsNotSupported, .subscriptionIdentifiersNotSupported,
+      .wildcardSubscriptionsNotSupported:
+      self = .notSupported
+    case .packetTooLarge: self = .tooLarge
+    case .topicNameInvalid, .topicFilterInvalid, .malformedPacket: self = .badText
+    default: self = .reasonCode(error.reasonCode.rawValue)
+    }
+  }
+}
+
+extension Compatibility {
+  /// The status for a connection that could not be made or was lost: under the name of a mosquitto client, one for all
+  /// failures to reach the broker.
+  public func status(of error: ConnectionError) -> ExitStatus {
+    switch error {
+    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .closed(.transport),
+      .closed(.connack):
+      status(ofConnectFailure: ExitStatus(error))
+    default: ExitStatus(error)
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// What help and manual page say of a tool besides its options.
+public struct ToolDescription: Sendable {
+  /// A command to try, and what it does.
+  public struct Example: Sendable {
+    /// One sentence.
+    public var explanation: String
+    /// The command line.
+    public var command: String
+
+    /// An example for the end of help and manual page.
+    public init(_ explanation: String, _ command: String) {
+      self.explanation = explanation
+      self.command = command
+    }
+  }
+
+  /// A file or an environment variable, and what it is for.
+  public struct Entry: Sendable {
+    /// The path or variable.
+    public var name: String
+    /// Sentences.
+    public var explanation: String
+
+    /// An entry of the manual page's FILES or ENVIRONMENT.
+    public init(_ name: String, _ explanation: String) {
+      self.name = name
+      self.explanation = explanation
+    }
+  }
+
+  /// The tool's name.
+  public var name: ToolName
+  /// What it does, for the manual page's NAME: lower case, no full stop.
+  public var purpose: String
+  /// The shapes of its command line, without the tool's name.
+  public var synopsis: [String]
+  /// Paragraphs. Options stand in braces, `{--port}`.
+  public var paragraphs: [String]
+  /// Commands to try; the help shows the first three.
+  public var examples: [Example]
+  /// What the tool reads and writes by itself.
+  public var files: [Entry]
+  /// Variables that stand for no option.
+  public var environment: [Entry]
+
+  /// A description of the tool `name`.
+  public init(
+    name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
+    files: [Entry] = [], environment: [Entry] = []
+  ) {
+    self.name = name
+    self.purpose = purpose
+    self.synopsis = synopsis
+    self.paragraphs = paragraphs
+    self.examples = examples
+    self.files = files
+    self.environment = environment
+  }
+}
+
+/// A text of the manual in pieces: words, and options to be set off from them.
+enum ManualText {
+  enum Piece: Equatable {
+    case words(Substring)
+    /// The spelling of an option, without its braces.
+    case option(Substring)
+  }
+
+  /// `{-t}` and `{--topic}` are options; other braces are text.
+  static func pieces(of text: String) -> [Piece] {
+    var pieces: [Piece] = []
+    var rest = text[...]
+    var position = text.startIndex
+    while let brace = text[position...].firstIndex(of: "{") {
+      position = text.index(after: brace)
+      guard text[position...].first == "-", let end = text[position...].firstIndex(of: "}") else { continue }
+      if brace > rest.startIndex { pieces.append(.words(rest[..<brace])) }
+      pieces.append(.option(text[position..<end]))
+      position = text.index(after: end)
+      rest = text[position...]
+    }
+    if !rest.isEmpty { pieces.append(.words(rest)) }
+    return pieces
+  }
+
+  /// The text without braces.
+  static func plain(_ text: String) -> String {
+    pieces(of: text).map { piece in
+      switch piece {
+      case .words(let text), .option(let text): String(text)
+      }
+    }.joined()
+  }
+
+  /// The options that the texts of a manual name although there are none such.
+  static func unknownOptions(in description: ToolDescription, _ options: [OptionDescription]) -> [String] {
+    let texts =
+      description.paragraphs + description.examples.map(\.explanation)
+      + (description.files + description.environment).map(\.explanation)
+      + options.flatMap { [$0.summary, $0.details] }
+    let known = options.flatMap(\.spellings)
+    return texts.flatMap { pieces(of: $0) }.compactMap { piece in
+      if case .option(let spelling) = piece, !known.contains(String(spelling)) { return String(spelling) }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/// Bytes as hexadecimal digits.
+public enum Hex {
+  /// Appends two digits for each byte.
+  public static func append(_ bytes: UnsafeRawBufferPointer, uppercase: Bool = false, to output: inout OutputBuffer) {
+    let letter = uppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")
+    for byte in bytes {
+      output.append(digit(byte >> 4, letter: letter))
+      output.append(digit(byte & 0x0F, letter: letter))
+    }
+  }
+
+  /// The bytes that `digits` stand for, or nil if they are not pairs of hexadecimal digits.
+  public static func decode(_ digits: some Collection<UInt8>) -> [UInt8]? {
+    guard digits.count % 2 == 0 else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count / 2)
+    var high: UInt8?
+    for digit in digits {
+      guard let value = value(digit) else { return nil }
+      if let first = high {
+        bytes.append(first << 4 | value)
+        high = nil
+      } else {
+        high = value
+      }
+    }
+    return bytes
+  }
+
+  private static func digit(_ value: UInt8, letter: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : letter + (value - 10)
+  }
+
+  private static func value(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+}
+
+/// Bytes in Base64 (RFC 4648, section 4: the common alphabet, padded, in one line).
+public enum Base64 {
+  /// Appends four characters for each three bytes.
+  public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
+    var position = 0
+    while position < bytes.count {
+      let group = bytes[position..<min(position + 3, bytes.count)]
+      var bits: UInt32 = 0
+      for byte in group { bits = bits << 8 | UInt32(byte) }
+      bits <<= UInt32(3 - group.count) * 8
+      for index in 0..<4 {
+        output.append(
+          index <= group.count
+            ? character(UInt8(truncatingIfNeeded: bits >> (18 - UInt32(index) * 6)) & 0x3F) : UInt8(ascii: "="))
+      }
+      position += 3
+    }
+  }
+
+  /// The bytes that `text` stands for, or nil if it is anything but what `append` writes: no blanks, no missing
+  /// padding, no bits that are left over.
+  public static func decode(_ text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
+    guard text.count % 4 == 0 else { return nil }
+    let padding = text.reversed().prefix(2).prefix { $0 == UInt8(ascii: "=") }.count
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count / 4 * 3)
+    var bits: UInt32 = 0
+    var bitCount: UInt32 = 0
+    for character in text.dropLast(padding) {
+      guard let value = value(character) else { return nil }
+      bits = bits << 6 | UInt32(value)
+      bitCount += 6
+      if bitCount >= 8 {
+        bitCount -= 8
+        bytes.append(UInt8(truncatingIfNeeded: bits >> bitCount))
+        bits &= (1 << bitCount) - 1
+      }
+    }
+    return bits == 0 ? bytes : nil
+  }
+
+  private static func character(_ value: UInt8) -> UInt8 {
+    switch value {
+    case 0..<26: UInt8(ascii: "A") + value
+    case 26..<52: UInt8(ascii: "a") + (value - 26)
+    case 52..<62: UInt8(ascii: "0") + (value - 52)
+    case 62: UInt8(ascii: "+")
+    default: UInt8(ascii: "/")
+    }
+  }
+
+  private static func value(_ character: UInt8) -> UInt8? {
+    switch character {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): character - UInt8(ascii: "a") + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0") + 52
+    case UInt8(ascii: "+"): 62
+    case UInt8(ascii: "/"): 63
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,69 @@
+public import MQTT
+
+/// All the differences between a tool under its own name and under that of the mosquitto client it replaces. Tools ask
+/// here, never for their name.
+public struct Compatibility: Sendable {
+  /// The tool.
+  public var tool: ToolName
+  /// The name that the tool was called by, for messages.
+  public var program: String
+  /// The names of the configuration files, the first that exists is read.
+  public var fileNames: [String]
+  /// Whether variables such as MQTOOLS_URL stand for options.
+  public var readsEnvironment: Bool
+  /// What `--help` and `--version` exit with.
+  public var helpStatus: ExitStatus
+  /// The version of MQTT that is spoken unless something else is asked for.
+  public var version: VersionChoice
+  /// Whether a publishing tool sends to its last topic only, instead of to each.
+  public var lastTopicWins: Bool
+  /// Whether a client without an identifier leaves the choice to the broker, where the version allows it, instead of
+  /// making one up.
+  public var letsBrokerNameClient: Bool
+  /// Whether a session that is kept without a limit given is kept for ever, instead of for seven days.
+  public var keepsSessionsForEver: Bool
+  private var connectFailure: ExitStatus?
+
+  /// The status to exit with when the connection could not be made for the reason `status`.
+  public func status(ofConnectFailure status: ExitStatus) -> ExitStatus { connectFailure ?? status }
+
+  /// A tool under its own name.
+  public static func own(_ tool: ToolName) -> Compatibility {
+    Compatibility(
+      tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
+      readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
+      keepsSessionsForEver: false, connectFailure: nil)
+  }
+
+  /// A tool in the place of the client `program`.
+  static func strict(_ tool: ToolName, program: String) -> Compatibility {
+    Compatibility(
+      tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
+      version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
+      keepsSessionsForEver: true, connectFailure: .usage)
+  }
+
+  /// What holds for `tool` when it was called as `path`.
+  public static func of(_ tool: ToolName, calledAs path: [UInt8]) -> Compatibility {
+    let name = path[(path.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...]
+    guard let program = mosquittoName(of: tool), name.elementsEqual(program.utf8) else { return own(tool) }
+    return strict(tool, program: program)
+  }
+
+  private static func mosquittoName(of tool: ToolName) -> String? {
+    switch tool {
+    case .mqpub: "mosquitto_pub"
+    case .mqsub: "mosquitto_sub"
+    case .mqrr: "mosquitto_rr"
+    case .mqshell, .mqbench: nil
+    }
+  }
+}
+
+/// Which version of MQTT to speak.
+public enum VersionChoice: Hashable, Sendable {
+  /// The latest; an older one where the broker will not.
+  case auto
+  /// This one and no other.
+  case fixed(ProtocolVersion)
+}

@@ -1,0 +1,252 @@
+internal import MQTT
+
+extension ConnectionSettings {
+  /// The options of the group for a tool that lends its connection settings; `takeTopic` gets the topic of a URL.
+  @inlinable
+  public static func options<Tool>(
+    lend: @escaping @Sendable (inout Tool, (inout ConnectionSettings) -> Void) -> Void,
+    takeTopic: @escaping @Sendable (inout Tool, Argument) throws(UsageError) -> Void
+  ) -> Options<Tool> {
+    // The URL first, because variables are read in this order: MQTOOLS_USERNAME is stronger than MQTOOLS_URL.
+    Options(urlDescription) { (tool, value) throws(UsageError) in
+      let url = try BrokerURL(value)
+      lend(&tool) { $0.take(url) }
+      if let topic = url.topic { try takeTopic(&tool, topic) }
+    } + Options(options, lend: lend)
+  }
+
+  /// What `-L` is; apart from the others because its topic is none of their business.
+  public static let urlDescription = OptionDescription(
+    short: "L", long: "url", value: .one("URL"), section: .connection,
+    summary: "broker, user and topic in one: mqtt://USER:PASSWORD@HOST:PORT/TOPIC",
+    details: """
+      Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
+      that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
+      brackets. TOPIC is taken as it is.
+      """,
+    environment: "MQTOOLS_URL")
+
+  /// The options of the group, except `-L`.
+  public static let options: [Option<ConnectionSettings>] = [
+    // MARK: Broker
+
+    Option(
+      OptionDescription(
+        short: "h", long: "host", value: .one("HOST"), section: .connection,
+        summary: "name or address of the broker (localhost)")
+    ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
+    Option(
+      OptionDescription(
+        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)")
+    ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
+    Option(
+      OptionDescription(
+        short: "A", value: .one("ADDRESS"), section: .connection, summary: "connect from this local name or address")
+    ) { (settings, value) throws(UsageError) in settings.bindAddress = try value.hostName() },
+    Option(
+      OptionDescription(
+        short: "u", long: "username", value: .one("NAME"), section: .connection, summary: "user name for the broker",
+        environment: "MQTOOLS_USERNAME")
+    ) { (settings, value) throws(UsageError) in settings.userName.set(try value.mqttText().utf8) },
+    Option(
+      OptionDescription(
+        short: "P", long: "pw", value: .one("PASSWORD"), section: .connection, summary: "password for the broker",
+        details: """
+          Other users of the machine can read the words of a running command; the variable and an options file do not \
+          have this weakness. MQTT 3.1 and 3.1.1 know a password only together with {--username}.
+          """,
+        environment: "MQTOOLS_PASSWORD")
+    ) { (settings, value) throws(UsageError) in settings.password.set(try value.binary()) },
+    Option(
+      OptionDescription(
+        long: "nodelay", section: .connection, summary: "send small packets at once, as is always done",
+        details: "It is there because mosquitto's clients have it.")
+    ) { _ in },
+
+    // MARK: Client and session
+
+    Option(
+      OptionDescription(
+        short: "V", long: "protocol-version", value: .one("VERSION"), section: .session,
+        summary: "auto, 5, 311 or 31 (auto)",
+        details: """
+          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it; a version that is named never falls \
+          back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
+          can tell the truth about it. The words mqttv5, mqttv311 and mqttv31 are understood as well.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      settings.version = try value.choice([
+        ("auto", .auto), ("5", .fixed(.latest)), ("311", .fixed(.v311)), ("31", .fixed(.v31)),
+        ("mqttv5", .fixed(.latest)), ("mqttv311", .fixed(.v311)), ("mqttv31", .fixed(.v31)),
+      ])
+    },
+    Option(
+      OptionDescription(
+        short: "i", long: "id", value: .one("ID"), section: .session,
+        summary: "client identifier (the tool's name and random letters)",
+        details: """
+          The broker knows the client and its session by it. Two clients with one identifier throw each other out.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      let identifier = try value.mqttText()
+      guard !identifier.utf8.isEmpty else { throw UsageError("is empty; leave it out to have one made up") }
+      try settings.identity.set(.identifier(identifier), by: "-i", from: value.source)
+    },
+    Option(
+      OptionDescription(
+        short: "I", long: "id-prefix", value: .one("PREFIX"), section: .session,
+        summary: "client identifier of this prefix and the process's number")
+    ) { (settings, value) throws(UsageError) in
+      try settings.identity.set(.prefix(try value.mqttText()), by: "-I", from: value.source)
+    },
+    Option(
+      OptionDescription(
+        short: "c", long: "disable-clean-session", section: .session, summary: "go on with the session, and keep it",
+        details: """
+          The broker keeps subscriptions and messages of QoS 1 and 2 while the client is away. It needs {--id}. On \
+          MQTT 5 the session is kept for seven days unless {-x} says otherwise.
+          """)
+    ) { $0.keepsSession = true },
+    Option(
+      OptionDescription(
+        short: "x", value: .one("TIME"), section: .session, summary: "how long the broker keeps the session (0)",
+        details: "A time as for {--timeout}, or -1 for ever. It needs MQTT 5.")
+    ) { (settings, value) throws(UsageError) in settings.sessionExpiryInterval = try value.sessionExpiryInterval() },
+    Option(
+      OptionDescription(
+        short: "k", long: "keepalive", value: .one("TIME"), section: .session,
+        summary: "time without a packet after which to ask whether the broker is there (60)",
+        details: "Whole seconds up to 65535; 0 never asks.")
+    ) { (settings, value) throws(UsageError) in
+      settings.keepAlive = UInt16(try value.wholeSeconds(upTo: UInt32(UInt16.max)))
+    },
+    Option(
+      OptionDescription(
+        short: "M", value: .one("N"), section: .session,
+        summary: "at most N messages of QoS 1 and 2 on their way at a time",
+        details: "The broker's receive maximum may be lower, and holds then.")
+    ) { (settings, value) throws(UsageError) in settings.maximumInflight = UInt16(try value.number(in: 1...65_535)) },
+    Option(
+      byUse: OptionDescription(
+        short: "D", long: "property", value: PropertyArgument.words, section: .session,
+        summary: "a property of MQTT 5; may be repeated",
+        details: """
+          COMMAND is connect, publish, subscribe, unsubscribe, disconnect or will, NAME the specification's name with \
+          hyphens: content-type, message-expiry-interval. A user-property has a name and a value behind NAME. Binary \
+          values, as of correlation-data, are taken as they are, or written as hex:01ff or base64:Af8=.
+          """)
+    ) { (settings, use) throws(UsageError) in
+      settings.properties.append(
+        try PropertyArgument(use.words.map { Argument($0, from: use.source) }), from: use.source)
+    },
+
+    // MARK: Will
+
+    Option(
+      OptionDescription(
+        long: "will-topic", value: .one("TOPIC"), section: .will,
+        summary: "what the broker publishes to when the connection is lost")
+    ) { (settings, value) throws(UsageError) in settings.willTopic = try value.topicName() },
+    Option(
+      OptionDescription(
+        long: "will-payload", value: .one("TEXT"), section: .will, summary: "payload of the will (empty)")
+    ) { (settings, value) throws(UsageError) in settings.willPayload = try value.binary() },
+    Option(
+      OptionDescription(long: "will-qos", value: .one("QOS"), section: .will, summary: "QoS of the will (0)")
+    ) { (settings, value) throws(UsageError) in settings.willQoS = try value.qos() },
+    Option(
+      OptionDescription(
+        long: "will-retain", section: .will, summary: "let the broker keep the will as the topic's value")
+    ) { $0.willRetain = true },
+
+    // MARK: Time and reconnecting
+
+    Option(
+      OptionDescription(
+        short: "W", long: "timeout", value: .one("TIME"), section: .time, summary: "limit of the whole run",
+        details: """
+          A number is seconds; 500ms, 2s, 5m, 1h and 7d are understood. When the time is up the exit status is 27, \
+          connected or not.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.timeout = try value.durationAboveZero() },
+    Option(
+      OptionDescription(
+        long: "connect-timeout", value: .one("TIME"), section: .time, summary: "limit of one attempt to connect (10)",
+        details: "From looking up the host's name to the broker's answer.")
+    ) { (settings, value) throws(UsageError) in settings.connectTimeout = try value.durationAboveZero() },
+    Option(
+      OptionDescription(
+        long: "retry", value: .one("N"), section: .time,
+        summary: "how often in a row to try again to connect, or forever",
+        details: "It counts from the first connection on. Only failures that can pass are tried again.")
+    ) { (settings, value) throws(UsageError) in
+      settings.retryLimit =
+        value.bytes.elementsEqual("forever".utf8) ? .forever : .times(try value.number(in: 0 ... .max))
+    },
+    Option(
+      OptionDescription(
+        long: "retry-max-time", value: .one("TIME"), section: .time, summary: "how long to try again to connect")
+    ) { (settings, value) throws(UsageError) in settings.retryTime = try value.durationAboveZero() },
+    Option(
+      OptionDescription(long: "no-reconnect", section: .time, summary: "end when the connection is lost")
+    ) { $0.reconnects = false },
+
+    // MARK: Diagnostics
+
+    Option(
+      OptionDescription(
+        long: "log", value: .one("LEVEL"), section: .diagnostics,
+        summary: "what to say: error, warning, notice, debug or trace",
+        details: """
+          Each level includes those before it. On a terminal it is notice, else warning. All of it goes to standard \
+          error.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      settings.level = try value.choice([
+        ("error", .error), ("warning", .warning), ("notice", .notice), ("debug", .debug), ("trace", .trace),
+      ])
+    },
+    Option(
+      OptionDescription(short: "d", long: "debug", section: .diagnostics, summary: "the same as {--log} debug")
+    ) { $0.level = .debug },
+    Option(
+      OptionDescription(
+        long: "trace", section: .diagnostics, summary: "the same as {--log} trace: every packet, decoded")
+    ) { $0.level = .trace },
+    Option(
+      OptionDescription(long: "quiet", section: .diagnostics, summary: "say nothing but what is wrong with the options")
+    ) { $0.level = .quiet },
+    Option(
+      OptionDescription(
+        long: "strict", section: .diagnostics, summary: "live with no fault of the broker",
+        details: "Small violations of the protocol that are tolerated otherwise end the connection.")
+    ) { $0.isStrict = true },
+  ]
+}
+
+extension Argument {
+  /// A time as whole seconds.
+  fileprivate func wholeSeconds(upTo limit: UInt32) throws(UsageError) -> UInt32 {
+    let (seconds, attoseconds) = try duration().components
+    guard attoseconds == 0, seconds <= Int64(limit) else {
+      throw UsageError("\(quoted) is not a whole number of seconds up to \(limit)")
+    }
+    return UInt32(seconds)
+  }
+
+  /// `-1`, `∞` or 4294967295 for ever, or a time. Mosquitto's clients read the number as C does: 0x10 and 010 too.
+  fileprivate func sessionExpiryInterval() throws(UsageError) -> UInt32 {
+    if bytes.elementsEqual("-1".utf8) || bytes.elementsEqual("∞".utf8) { return .max }
+    if bytes.count > 1, bytes[0] == UInt8(ascii: "0") {
+      let isHexadecimal = bytes[1] | 0x20 == UInt8(ascii: "x")
+      let digits = bytes.dropFirst(isHexadecimal ? 2 : 1)
+      // The first digit is looked at because UInt32 would take a sign there.
+      if let first = digits.first, first != UInt8(ascii: "+"), first != UInt8(ascii: "-"),
+        let number = UInt32(String(decoding: digits, as: UTF8.self), radix: isHexadecimal ? 16 : 8)
+      {
+        return number
+      }
+    }
+    return try wholeSeconds(upTo: .max)
+  }
+}

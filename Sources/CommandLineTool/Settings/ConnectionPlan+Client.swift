@@ -1,0 +1,32 @@
+public import MQTT
+public import MQTTClient
+
+extension ConnectionPlan {
+  /// The client that the plan describes.
+  ///
+  /// - Parameters:
+  ///   - retryLimit: how often to try again where nobody said it.
+  ///   - lifetime: how long the broker keeps the session where nobody asked for it to be kept.
+  public func client(retryLimit: ReconnectPolicy.Limit, lifetime: SessionLifetime) -> ClientSettings {
+    var session = SessionSettings(connect: connect, version: connect.protocolVersion)
+    session.lifetime = connect.cleanStart ? lifetime : .persistent
+    session.maximumInflight = maximumInflight.map { Int($0) }
+    session.isStrict = isStrict
+    var client = ClientSettings(
+      endpoint: .tcp(host: host, port: port), session: session,
+      reconnect: ReconnectPolicy(limit(retryLimit), maximumTime: retryTime))
+    client.localAddress = bindAddress
+    client.connectTimeout = connectTimeout
+    if case .auto = version { client.fallbackVersions = [.v311] }
+    return client
+  }
+
+  private func limit(_ standard: ReconnectPolicy.Limit) -> ReconnectPolicy.Limit {
+    guard reconnects else { return .retries(0) }
+    return switch retryLimit {
+    case .times(let count): .retries(count)
+    case .forever: .forever
+    case nil: standard
+    }
+  }
+}

@@ -1,0 +1,217 @@
+public import MQTT
+
+/// What was typed about the broker, the connection, the client and its session.
+public struct ConnectionSettings: Sendable {
+  // MARK: Broker
+
+  /// The host, as a name or an address.
+  public internal(set) var host = "localhost"
+  var port: Int?
+  var bindAddress: String?
+  var userName = Credential()
+  var password = Credential()
+
+  // MARK: Client and session
+
+  var identity = Exclusive<Identity>()
+  var version: VersionChoice?
+  var keepsSession = false
+  var sessionExpiryInterval: UInt32?
+  var keepAlive: UInt16 = 60
+  var maximumInflight: UInt16?
+  var properties = Accumulated<PropertyArgument>()
+
+  // MARK: Will
+
+  var willTopic: TopicName?
+  var willPayload: [UInt8]?
+  var willQoS = QoS.atMostOnce
+  var willRetain = false
+
+  // MARK: Time
+
+  var connectTimeout = Duration.seconds(10)
+  var timeout: Duration?
+  var retryLimit: RetryLimit?
+  var retryTime: Duration?
+  var reconnects = true
+
+  // MARK: Diagnostics
+
+  var level: Diagnostics.Level?
+  var isStrict = false
+
+  /// A client identifier, or how it begins.
+  enum Identity: Sendable {
+    case identifier(Text)
+    case prefix(Text)
+  }
+
+  /// A user name or password. One inside a URL belongs to the URL's host and to no other.
+  struct Credential: Sendable {
+    private var typed: [UInt8]?
+    private var ofURL: [UInt8]?
+    private var host = ""
+
+    mutating func set(_ value: [UInt8]) {
+      typed = value
+      ofURL = nil
+    }
+
+    mutating func set(_ value: [UInt8], forHost host: String) {
+      ofURL = value
+      self.host = host
+    }
+
+    func value(forHost host: String) -> [UInt8]? {
+      ofURL != nil && self.host.utf8.elementsEqual(host.utf8) ? ofURL : typed
+    }
+  }
+
+  /// The defaults.
+  public init() {}
+
+  /// What standard error gets to see.
+  public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
+    Diagnostics(program: compatibility.program, level: level)
+  }
+
+  /// Takes what a URL says, except its topic.
+  public mutating func take(_ url: BrokerURL) {
+    host = url.host
+    port = url.port
+    if let name = url.userName { userName.set(name.utf8, forHost: host) }
+    if let password = url.password { self.password.set(password, forHost: host) }
+  }
+}
+
+/// How often to try again after a failure.
+public enum RetryLimit: Hashable, Sendable {
+  /// So many times in a row.
+  case times(Int)
+  /// As long as it takes.
+  case forever
+}
+
+/// What the settings mean together: all that a client needs to know to connect.
+public struct ConnectionPlan: Hashable, Sendable {
+  /// The broker's name or address.
+  public var host: String
+  /// The broker's TCP port.
+  public var port: UInt16
+  /// The local name or address to connect from, if it matters.
+  public var bindAddress: String?
+  /// The versions to try.
+  public var version: VersionChoice
+  /// The CONNECT packet in the version that is tried first.
+  public var connect: ConnectPacket
+  /// The properties of the DISCONNECT packet that ends the connection.
+  public var disconnectProperties: Properties
+  /// How many messages of QoS 1 and 2 may wait for their acknowledgement at a time, besides what the broker says.
+  public var maximumInflight: UInt16?
+  /// How long an attempt to connect may take, from the name to CONNACK.
+  public var connectTimeout: Duration
+  /// How long the whole run may take.
+  public var timeout: Duration?
+  /// How often to try again, unless the tool decides.
+  public var retryLimit: RetryLimit?
+  /// How long to try again.
+  public var retryTime: Duration?
+  /// Whether a connection that was lost is made again.
+  public var reconnects: Bool
+  /// Whether the connection ends at anything that would be tolerated otherwise.
+  public var isStrict: Bool
+}
+
+extension ConnectionSettings {
+  /// What the settings mean together, or why they mean nothing.
+  public func plan(_ compatibility: Compatibility) throws(UsageError) -> ConnectionPlan {
+    let version = try versionChoice(compatibility)
+    let first = if case .fixed(let version) = version { version } else { ProtocolVersion.latest }
+    let userName = try userName.value(forHost: host).map { (name) throws(UsageError) in try Self.text(name, of: "-u") }
+    let password = password.value(forHost: host)
+    guard password == nil || userName != nil || first.hasPasswordAlone else {
+      throw UsageError("-P: needs -u on \(first)")
+    }
+    let connect = ConnectPacket(
+      protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
+      keepAlive: keepAlive, userName: userName, password: password, will: try will(),
+      properties: try connectProperties(compatibility))
+    return ConnectionPlan(
+      host: host, port: UInt16(port ?? 1883), bindAddress: bindAddress, version: version, connect: connect,
+      disconnectProperties: try properties.properties(for: .disconnect), maximumInflight: maximumInflight,
+      connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
+      reconnects: reconnects, isStrict: isStrict)
+  }
+
+  /// Options that only the latest version can carry out ask for it, and contradict an older one.
+  private func versionChoice(_ compatibility: Compatibility) throws(UsageError) -> VersionChoice {
+    var needing: String?
+    if sessionExpiryInterval != nil { needing = "-x" }
+    if !properties.values.isEmpty { needing = "-D" }
+    guard let needing else { return version ?? compatibility.version }
+    if case .fixed(let version) = version, !version.hasProperties {
+      throw UsageError("\(needing): needs \(ProtocolVersion.latest), and -V asks for \(version)")
+    }
+    return .fixed(.latest)
+  }
+
+  private func clientIdentifier(
+    _ compatibility: Compatibility, _ version: ProtocolVersion
+  ) throws(UsageError) -> Text {
+    if case .identifier(let identifier) = identity.value { return identifier }
+    // Under any other identifier nobody finds the session again.
+    if keepsSession { throw UsageError("-c: needs a client identifier, -i") }
+    if sessionExpiryInterval == .max {
+      throw UsageError("-x: a session that never expires needs a client identifier, -i")
+    }
+    if case .prefix(let prefix) = identity.value {
+      return try Self.text(prefix.utf8 + Array("\(System.processIdentifier)".utf8), of: "-I")
+    }
+    if compatibility.letsBrokerNameClient && version.hasEmptyClientIdentifier { return "" }
+    return Self.randomIdentifier(compatibility.tool)
+  }
+
+  private static func text(_ bytes: [UInt8], of option: String) throws(UsageError) -> Text {
+    do { return try Text(utf8: bytes) } catch { throw UsageError("\(option): \(error.explanation)") }
+  }
+
+  /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
+  private static func randomIdentifier(_ tool: ToolName) -> Text {
+    var identifier = Array("\(tool.rawValue)-".utf8)
+    while identifier.count < 23 {
+      var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.
+      for _ in 0..<min(12, 23 - identifier.count) {
+        let digit = UInt8(truncatingIfNeeded: random % 36)
+        identifier.append(digit < 26 ? UInt8(ascii: "a") + digit : UInt8(ascii: "0") + digit - 26)
+        random /= 36
+      }
+    }
+    return Text(stringLiteral: String(decoding: identifier, as: UTF8.self))
+  }
+
+  private func will() throws(UsageError) -> Message? {
+    guard let willTopic else {
+      if willPayload != nil { throw UsageError("--will-payload: needs --will-topic") }
+      if willRetain { throw UsageError("--will-retain: needs --will-topic") }
+      return nil
+    }
+    return Message(
+      topic: willTopic, payload: willPayload ?? [], qos: willQoS, retain: willRetain,
+      properties: try properties.properties(for: .will))
+  }
+
+  private func connectProperties(_ compatibility: Compatibility) throws(UsageError) -> Properties {
+    var properties = try properties.properties(for: .connect)
+    let given = properties.isEmpty ? nil : properties[.sessionExpiryInterval]
+    guard given == nil || sessionExpiryInterval == nil else {
+      throw UsageError("-x: says the same as -D connect session-expiry-interval; give one of them")
+    }
+    var interval = sessionExpiryInterval
+    if interval == nil && given == nil && keepsSession {
+      interval = compatibility.keepsSessionsForEver ? .max : 7 * 86_400
+    }
+    if let interval, interval > 0 { properties[.sessionExpiryInterval] = interval }
+    return properties
+  }
+}

@@ -1,0 +1,118 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A signal that a tool takes as a wish of its user.
+public enum Signal: Sendable, CaseIterable {
+  /// Ctrl-C.
+  case interrupt
+  /// A service manager or kill(1).
+  case terminate
+  /// The terminal went away.
+  case hangUp
+
+  /// The system's number.
+  public var number: Int32 {
+    switch self {
+    case .interrupt: SIGINT
+    case .terminate: SIGTERM
+    case .hangUp: SIGHUP
+    }
+  }
+}
+
+/// Signals as something to wait for together with sockets: while this value lives, a signal does nothing but make
+/// `descriptor` readable. At most one value lives at a time.
+public struct Signals: ~Copyable {
+  /// Readable when a signal came.
+  public let descriptor: Int32
+  private let writingEnd: Int32
+  private let caught: [Signal]
+
+  /// Catches the signals, except a hang-up that the caller had ignored: nohup(1) means it.
+  public init(catching signals: [Signal] = [.interrupt, .terminate, .hangUp]) throws(SystemError) {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw SystemError(call: "pipe", number: errno) }
+    for end in ends {
+      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(end, F_SETFL, O_NONBLOCK)
+    }
+    descriptor = ends[0]
+    writingEnd = ends[1]
+    caught = signals.filter { $0 != .hangUp || !isIgnored($0.number) }
+    // Written before any handler can run. The handler finds a plain word of memory: nothing is initialized there.
+    wakeDescriptor = writingEnd
+    for signal in caught { setAction(signal.number, wake) }
+  }
+
+  deinit {
+    for signal in caught { setAction(signal.number, SIG_DFL) }
+    wakeDescriptor = -1
+    close(descriptor)
+    close(writingEnd)
+  }
+
+  /// The signal that came next, or nil when there was none since.
+  public func next() -> Signal? {
+    var number: UInt8 = 0
+    while true {
+      let count = read(descriptor, &number, 1)
+      if count == 1 { return Signal.allCases.first { $0.number == Int32(number) } }
+      if count == 0 || errno != EINTR { return nil }
+    }
+  }
+
+  /// Makes writing to a closed pipe or socket an error of the call instead of the end of the process.
+  public static func ignoreBrokenPipes() { setAction(SIGPIPE, SIG_IGN) }
+
+  /// Ends the process as the signal itself would have ended it, so that a calling shell sees what happened: loops stop
+  /// at Ctrl-C.
+  public static func die(of signal: Signal) -> Never {
+    setAction(signal.number, SIG_DFL)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, signal.number)
+    sigprocmask(SIG_UNBLOCK, &set, nil)
+    raise(signal.number)
+    _exit(128 + signal.number)
+  }
+}
+
+/// The end of the pipe that the handler writes to.
+nonisolated(unsafe) private var wakeDescriptor: Int32 = -1
+
+/// The handler: only what POSIX allows in one, and errno as it was.
+private func wake(_ number: Int32) {
+  let before = errno
+  var byte = UInt8(truncatingIfNeeded: number)
+  _ = write(wakeDescriptor, &byte, 1)  // A full pipe holds enough signals already.
+  errno = before
+}
+
+private func setAction(_ number: Int32, _ handler: (@convention(c) (Int32) -> Void)?) {
+  var action = sigaction()
+  #if canImport(Darwin)
+    action.__sigaction_u.__sa_handler = handler
+  #else
+    action.__sigaction_handler.sa_handler = handler
+  #endif
+  sigemptyset(&action.sa_mask)
+  // poll(2) is interrupted all the same; everything else needs no second try.
+  action.sa_flags = SA_RESTART
+  sigaction(number, &action, nil)
+}
+
+private func isIgnored(_ number: Int32) -> Bool {
+  var action = sigaction()
+  sigaction(number, nil, &action)
+  #if canImport(Darwin)
+    let handler = action.__sigaction_u.__sa_handler
+  #else
+    let handler = action.__sigaction_handler.sa_handler
+  #endif
+  return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+}

@@ -1,0 +1,222 @@
+/// A command-line tool: what it is, which options it takes, and the way that all tools share from the words that were
+/// typed to an exit status.
+public struct Tool<Settings: Sendable>: Sendable {
+  /// The part that needs no settings.
+  public let commandLine: CommandLineReader
+  @usableFromInline let options: Options<Settings>
+  @usableFromInline let initialSettings: @Sendable () -> Settings
+
+  /// A tool that begins with `settings` and changes them with `options`. `otherTools` are for advice.
+  ///
+  /// What is generic here is inlinable so that the executable gets it without generics, whose metadata costs time at
+  /// each start.
+  @inlinable
+  public init(
+    _ description: ToolDescription, settings: @escaping @autoclosure @Sendable () -> Settings,
+    options: Options<Settings>,
+    otherTools: [OptionTable.Tool] = []
+  ) {
+    commandLine = CommandLineReader(description, options: options.descriptions, otherTools: otherTools)
+    self.options = options
+    initialSettings = settings
+  }
+
+  /// Does what the command line asks for, and exits. `run` throws when the settings mean nothing together.
+  @inlinable
+  public func main(_ run: (Settings, Invocation) throws(UsageError) -> ExitStatus) -> Never {
+    let invocation = commandLine.begin()
+    var settings = initialSettings()
+    do {
+      try apply(invocation.uses, to: &settings)
+      invocation.exit(try run(settings, invocation))
+    } catch {
+      invocation.exit(error)
+    }
+  }
+
+  /// Changes `settings` as the options say, in their order.
+  @inlinable
+  public func apply(_ uses: [OptionUse], to settings: inout Settings) throws(UsageError) {
+    for use in uses where use.option < options.descriptions.count {  // The others change no settings.
+      do { try options.apply(&settings, use.option, use) } catch { throw use.mistake(error) }
+    }
+  }
+}
+
+/// What a run begins with besides its settings.
+public struct Invocation: Sendable {
+  /// Every option of every source, the weakest source first: where each setting came from.
+  public var uses: [OptionUse]
+  /// What the name that the tool was called by changes.
+  public var compatibility: Compatibility
+
+  /// Ends the program with `status`. What had to be written is written by now.
+  public func exit(_ status: ExitStatus) -> Never { System.exit(status.rawValue) }
+
+  /// Ends the program because of what was typed.
+  public func exit(_ error: UsageError) -> Never {
+    Diagnostics(program: compatibility.program).usage(error)
+    exit(.usage)
+  }
+}
+
+/// Reads what a tool was told: the command line, and the weaker sources of options.
+public struct CommandLineReader: Sendable {
+  /// What help and manual page say of the tool.
+  public let description: ToolDescription
+  /// The tool's own options, then those that every tool has.
+  public let options: [OptionDescription]
+  private let otherTools: [OptionTable.Tool]
+
+  /// A reader for a tool with these options.
+  public init(_ description: ToolDescription, options: [OptionDescription], otherTools: [OptionTable.Tool]) {
+    self.description = description
+    self.options = options + Self.generalOptions
+    self.otherTools = otherTools
+  }
+
+  /// The manual page that man/ holds.
+  public var manualPage: String { ManPage.text(description, options: options) }
+
+  /// What a command line asks for.
+  enum Request {
+    case text(String, ExitStatus)
+    case run(Invocation)
+  }
+
+  /// Reads everything. Exits when there is nothing to run: after `--help`, and after a mistake.
+  public func begin() -> Invocation {
+    Signals.ignoreBrokenPipes()
+    let words = System.arguments()
+    let invocation = Invocation(
+      uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]))
+    do {
+      switch try request(words, invocation.compatibility, environment: System.environment) {
+      case .run(let invocation): return invocation
+      case .text(let text, let status): invocation.exit(printed(text) ?? status)
+      }
+    } catch {
+      invocation.exit(error)
+    }
+  }
+
+  /// Prints what was asked for. Returns a status if that fails, and nil otherwise.
+  private func printed(_ text: String) -> ExitStatus? {
+    var output = OutputBuffer(descriptor: 1)
+    output.append(text)
+    do {
+      try output.flush()
+    } catch {
+      guard case .system(let error) = error else { return nil }
+      Diagnostics(program: description.name.rawValue).error("standard output: \(error.explanation)")
+      return .output
+    }
+    return nil
+  }
+
+  /// Reads the command line (`words`, with the program's name in front) and the weaker sources of options.
+  func request(
+    _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?
+  ) throws(UsageError) -> Request {
+    let table = OptionTable(tool: description.name.rawValue, options: options, otherTools: otherTools)
+    var parser = OptionParser(words, from: 1, table: table)
+    var typed: [OptionUse] = []
+    var optionsFile: OptionUse?
+    while let use = try parser.next() {
+      switch options[use.option].name {
+      case "--help": return .text(HelpText.text(description, options: options), compatibility.helpStatus)
+      case "--version": return .text("\(compatibility.program) (mqtools) \(Version.number)\n", compatibility.helpStatus)
+      case "--generate":
+        do { return .text(try generated(Argument(use.words[0], from: use.source)), .ok) } catch {
+          throw use.mistake(error)
+        }
+      case "-o": optionsFile = use
+      default: break
+      }
+      typed.append(use)
+    }
+
+    var uses: [OptionUse] = []
+    if optionsFile == nil { uses += try ownFile(compatibility, table, environment) }
+    if compatibility.readsEnvironment { uses += variables(environment) }
+    if let optionsFile { uses += try file(of: optionsFile, table) }
+    uses += typed
+    return .run(Invocation(uses: uses, compatibility: compatibility))
+  }
+
+  /// What goes into the project's man/.
+  private func generated(_ what: Argument) throws(UsageError) -> String {
+    let page = try what.choice([("man", manualPage)])
+    let unknown = ManualText.unknownOptions(in: description, options)
+    guard unknown.isEmpty else {
+      throw UsageError("the manual names options that do not exist: \(unknown.joined(separator: " "))")
+    }
+    return page
+  }
+
+  /// The options of the first configuration file that exists.
+  private func ownFile(
+    _ compatibility: Compatibility, _ table: OptionTable, _ environment: (String) -> [UInt8]?
+  ) throws(UsageError) -> [OptionUse] {
+    var folder = environment("XDG_CONFIG_HOME") ?? []
+    if folder.isEmpty {
+      guard let home = environment("HOME"), !home.isEmpty else { return [] }
+      folder = home + Array("/.config".utf8)
+    }
+    for name in compatibility.fileNames {
+      let path = folder + Array("/\(name)".utf8)
+      let shownPath = String(decoding: path, as: UTF8.self)
+      let contents: [UInt8]
+      do {
+        contents = try System.contents(of: path)
+      } catch  where error.isMissingFile {
+        continue
+      } catch {
+        throw UsageError("\(shownPath): \(error.explanation)")
+      }
+      return try OptionsFile.uses(in: contents, path: shownPath, kind: .ownFile, table: table)
+    }
+    return []
+  }
+
+  /// The options of the file that `use` names.
+  private func file(of use: OptionUse, _ table: OptionTable) throws(UsageError) -> [OptionUse] {
+    let path = Argument(use.words[0], from: use.source)
+    let contents: [UInt8]
+    do {
+      contents = try System.contents(of: path.bytes)
+    } catch {
+      throw use.mistake(UsageError("\(path.quoted): \(error.explanation)"))
+    }
+    return try OptionsFile.uses(
+      in: contents, path: String(decoding: path.bytes, as: UTF8.self), kind: .optionsFile, table: table)
+  }
+
+  /// The options that variables stand for. An empty variable counts as none.
+  private func variables(_ environment: (String) -> [UInt8]?) -> [OptionUse] {
+    var uses: [OptionUse] = []
+    for (index, option) in options.enumerated() where !option.environment.isEmpty {
+      guard let value = environment(option.environment), !value.isEmpty else { continue }
+      let source = Source(.environment, place: option.environment)
+      uses.append(OptionUse(option: index, spelling: "", words: [value], source: source))
+    }
+    return uses
+  }
+
+  /// The options of every tool, which change no settings.
+  private static let generalOptions = [
+    OptionDescription(
+      short: "o", value: .one("FILE"), section: .general, summary: "read options from FILE",
+      details: """
+        One option a line, a blank, and its value as it is: quotes, further blanks and all the rest of the line belong \
+        to it. A line with # in its first column is a comment. The file takes the place of the configuration file, \
+        and options on the command line are stronger than those in it.
+        """,
+      isForCommandLineOnly: true),
+    OptionDescription(long: "help", section: .general, summary: "print this text", isForCommandLineOnly: true),
+    OptionDescription(long: "version", section: .general, summary: "print the version", isForCommandLineOnly: true),
+    OptionDescription(
+      long: "generate", value: .one("man"), section: .general, summary: "print the manual page",
+      isForCommandLineOnly: true, isHidden: true),
+  ]
+}

@@ -1,0 +1,57 @@
+internal import CommandLineTool
+internal import MQTT
+
+/// What was typed after `mqpub`.
+struct PubSettings: Sendable {
+  var connection = ConnectionSettings()
+  var publish = PublishSettings()
+
+  static let tool = Tool(
+    ToolDescription(
+      name: .mqpub, purpose: "publish messages to an MQTT broker",
+      synopsis: ["[OPTION]... -t TOPIC {-m TEXT | -n | -f FILE | -s | -l}"],
+      paragraphs: [
+        """
+        mqpub connects to a broker, publishes a message, or one for each line of standard input, and leaves when all are \
+        acknowledged. It prints nothing; its exit status says whether everything that was asked for happened.
+        """,
+        """
+        With {-l} the connection is made again when it is lost, and what was not acknowledged is published again: at QoS 2 \
+        each line comes exactly once, as long as the broker keeps its session.
+        """,
+        """
+        It takes the options of mosquitto_pub with their meaning, and reads that client's configuration file when it has none \
+        of its own.
+        """,
+      ],
+      examples: [
+        .init("Publish a value.", "mqpub -t home/desk/temp -m 21.5"),
+        .init(
+          "Publish a value that the broker keeps, and wait for its acknowledgement.",
+          "mqpub -h broker.example -t home/lamp -m ON -r -q 1"),
+        .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
+      ]),
+    settings: PubSettings(),
+    options: Options(PublishSettings.options) { $1(&$0.publish) }
+      + ConnectionSettings.options(
+        lend: { $1(&$0.connection) },
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
+    otherTools: [])
+
+  /// Does what was typed.
+  func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    let connection = try connection.plan(invocation.compatibility)
+    let plan = try publish.plan(self.connection, invocation.compatibility)
+    let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    let payload = try plan.payload.load()
+    do throws(SystemError) {
+      var publisher = Publisher(
+        plan, input: payload.map { .message($0) } ?? .lines(0), over: connection, as: invocation.compatibility,
+        diagnostics: diagnostics, signals: try Signals())
+      return publisher.run()
+    } catch {
+      diagnostics.error("\(error.call): \(error.explanation)")
+      return .internalError
+    }
+  }
+}

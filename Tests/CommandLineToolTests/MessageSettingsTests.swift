@@ -1,0 +1,189 @@
+import MQTT
+import Testing
+
+@testable import CommandLineTool
+
+struct PublishOptionTests {
+  static let rows: [Row<PublishPlan>] = [
+    Row("-t", "a/b", "-m", "hello") { ($0.topics, $0.payload) = ([topic("a/b")], .bytes(bytes("hello"))) },
+    Row("--topic", "$x", "--message", "") { ($0.topics, $0.payload) = ([topic("$x")], .bytes([])) },
+    Row("-t", "a", "-t", "b", "-m", "x") { $0.topics = [topic("a"), topic("b")] },
+    Row("-t", "t", "-n") { $0.payload = .bytes([]) },
+    Row("-t", "t", "--null-message") { $0.payload = .bytes([]) },
+    Row("-t", "t", "-f", "/dev/stdin") { $0.payload = .file(path: bytes("/dev/stdin")) },
+    Row("-t", "t", "--file", "-") { $0.payload = .file(path: bytes("-")) },
+    Row("-t", "t", "-s") { $0.payload = .standardInput },
+    Row("-t", "t", "--stdin-file") { $0.payload = .standardInput },
+    Row("-t", "t", "-l") { $0.payload = .lines },
+    Row("-t", "t", "--stdin-line") { $0.payload = .lines },
+    Row("-t", "t", "-m", "a", "-m", "x") { _ in },
+    Row("-t", "t", "-m", "x", "-q", "1") { $0.qos = .atLeastOnce },
+    Row("-t", "t", "-m", "x", "--qos=2") { $0.qos = .exactlyOnce },
+    Row("-t", "t", "-m", "x", "-r") { $0.retain = true },
+    Row("-t", "t", "-m", "x", "--retain") { $0.retain = true },
+    Row("-t", "t", "-m", "x", "-D", "publish", "content-type", "c") {
+      $0.properties = CommandLineToolTests.properties { $0[.contentType] = "c" }
+    },
+    Row("-L", "mqtt://h/a%2Fb", "-m", "x") { $0.topics = [topic("a%2Fb")] },
+    Row("-L", "mqtt://h//a", "-t", "t", "-m", "x") { $0.topics = [topic("/a"), topic("t")] },
+  ]
+
+  @Test("each option means what the interface says", arguments: rows)
+  func meaning(row: Row<PublishPlan>) throws {
+    var expected = PublishPlan(
+      topics: [topic("t")], payload: .bytes(bytes("x")), qos: .atMostOnce, retain: false, properties: Properties())
+    row.change(&expected)
+    #expect(try publishing(row.words).publish == expected)
+  }
+
+  @Test("every option of the group has a row above")
+  func completeness() {
+    let words = Self.rows.flatMap(\.words).map { $0.hasPrefix("--qos") ? "--qos" : $0 }
+    for option in PublishSettings.options.map(\.description) {
+      #expect(option.spellings.allSatisfy { words.contains($0) }, "\(option.name)")
+    }
+  }
+
+  @Test("a payload is any bytes")
+  func binaryPayload() throws {
+    let words: [[UInt8]] = [bytes("mqpub"), bytes("-t"), bytes("t"), bytes("-m"), [0xFF, 0xFE]]
+    guard
+      case .run(let invocation) = try Publishing.tool.commandLine.request(
+        words, .own(.mqpub), environment: { _ in nil })
+    else { return #expect(Bool(false)) }
+    var settings = Publishing()
+    try Publishing.tool.apply(invocation.uses, to: &settings)
+    #expect(try settings.publish.plan(settings.connection, .own(.mqpub)).payload == .bytes([0xFF, 0xFE]))
+  }
+
+  @Test(
+    "what is missing or too much is told",
+    arguments: [
+      (["-m", "x"], "no topic: name one with -t"), (["-t", "t"], "no message: give one with -m, -n, -f, -s or -l"),
+      ([], "no topic: name one with -t"),
+      (["-t", "t", "-m", "x", "-n"], "-n: cannot stand together with -m"),
+      (["-t", "t", "-l", "-s"], "-s: cannot stand together with -l"),
+      (["-t", "t", "-s", "--file", "f"], "--file: cannot stand together with -s"),
+      (["-t", "t", "-f", "f", "--message=x"], "--message: cannot stand together with -f"),
+      (["-t", "a/#", "-m", "x"], "-t: \"a/#\": a topic name has no wildcards + and #"),
+      (["-t", "", "-m", "x"], "-t: \"\": a topic name is at least one character long"),
+      (["-L", "mqtt://h/+", "-m", "x"], "-L: \"+\": a topic name has no wildcards + and #"),
+      (["-t", "t", "-m", "x", "-q", "3"], "-q: \"3\" is not 0, 1 or 2"),
+      (["-t", "t", "-m", "x", "-q", "abc"], "-q: \"abc\" is not 0, 1 or 2"),
+      (["-t", "t", "-v"], "-v: unknown option; it belongs to mqsub"),
+      (["-t", "t", "--filter-out", "x"], "--filter-out: unknown option; it belongs to mqsub"),
+    ])
+  func mistakes(words: [String], message: String) {
+    #expect(throws: UsageError(message)) { try publishing(words) }
+  }
+
+  @Test("under mosquitto's name the last topic wins")
+  func lastTopic() throws {
+    #expect(
+      try publishing(["-t", "a", "-t", "b", "-n"], as: "mosquitto_pub").publish.topics == [topic("b")])
+  }
+
+  @Test("the command line says the message that a file said otherwise")
+  func sources() throws {
+    let folder = try TemporaryFolder()
+    let file = try folder.write("-t a\n-t b\n-l\n-q 2\n", to: "options")
+    #expect(try publishing(["-o", file]).publish.payload == .lines)
+    let plan = try publishing(["-o", file, "-m", "x", "-t", "c"]).publish
+    #expect((plan.payload, plan.topics, plan.qos) == (.bytes(bytes("x")), [topic("c")], .exactlyOnce))
+  }
+}
+
+struct SubscribeOptionTests {
+  static let rows: [Row<SubscribePlan>] = [
+    Row("-t", "a/#") { $0.subscriptions[0].filter = filter("a/#") },
+    Row("--topic", "$share/g/+") { $0.subscriptions[0].filter = filter("$share/g/+") },
+    Row("-t", "t", "-t", "u") { $0.subscriptions.append(Subscription(filter: filter("u"))) },
+    Row("-L", "mqtt://h/a/#") { $0.subscriptions[0].filter = filter("a/#") },
+    Row("-L", "mqtt://h/t", "-t", "u") { $0.subscriptions.append(Subscription(filter: filter("u"))) },
+    Row("-t", "t", "-T", "a/+", "--filter-out", "b") { $0.filtersOut = [filter("a/+"), filter("b")] },
+    Row("-t", "t", "-U", "a", "--unsubscribe", "b/#") { $0.unsubscribed = [filter("a"), filter("b/#")] },
+    Row("-U", "a") { ($0.subscriptions, $0.unsubscribed) = ([], [filter("a")]) },
+    Row("-t", "t", "-q", "2") { $0.subscriptions[0].options.qos = .exactlyOnce },
+    Row("-t", "t", "--qos", "1") { $0.subscriptions[0].options.qos = .atLeastOnce },
+    Row("-t", "t", "-R") {
+      $0.hidesRetained = true
+      $0.subscriptions[0].options.retainHandling = .doNotSend
+    },
+    Row("-t", "t", "-C", "1") { $0.count = 1 },
+    Row("-t", "t", "-v") { $0.showsTopic = true },
+    Row("-t", "t", "--verbose") { $0.showsTopic = true },
+    Row("-t", "t", "-N") { $0.endsLines = false },
+    Row("-t", "t", "-D", "subscribe", "subscription-identifier", "3") {
+      $0.subscribeProperties = CommandLineToolTests.properties { $0[.subscriptionIdentifier] = 3 }
+    },
+    Row("-t", "t", "-D", "unsubscribe", "user-property", "a", "b") {
+      $0.unsubscribeProperties = CommandLineToolTests.properties { $0.userProperties = [UserProperty("a", "b")] }
+    },
+  ]
+
+  @Test("each option means what the interface says", arguments: rows)
+  func meaning(row: Row<SubscribePlan>) throws {
+    var expected = SubscribePlan(
+      subscriptions: [Subscription(filter: filter("t"))], subscribeProperties: Properties(), unsubscribed: [],
+      unsubscribeProperties: Properties(), filtersOut: [], hidesRetained: false, count: nil, showsTopic: false,
+      endsLines: true)
+    row.change(&expected)
+    #expect(try subscribing(row.words).subscribe == expected)
+  }
+
+  @Test("every option of the group has a row above")
+  func completeness() {
+    let words = Self.rows.flatMap(\.words)
+    for option in SubscribeSettings.options.map(\.description) {
+      #expect(option.spellings.allSatisfy { words.contains($0) }, "\(option.name)")
+    }
+  }
+
+  @Test(
+    "what is missing or wrong is told",
+    arguments: [
+      ([], "no topic: name one with -t, or with -U to unsubscribe"),
+      (["-t", "a#"], "-t: \"a#\": + and # take a whole level of a topic filter"),
+      (["-t", "#/a"], "-t: \"#/a\": # is the last level of a topic filter"),
+      (["-t", "t", "-T", "$share/x"], "-T: \"$share/x\": a shared subscription is $share/NAME/FILTER"),
+      (["-U", ""], "-U: \"\": a topic filter is at least one character long"),
+      (["-t", "t", "-C", "0"], "-C: \"0\" is not a number from 1"),
+      (["-t", "t", "-q", "-1"], "-q: \"-1\" is not 0, 1 or 2"),
+    ])
+  func mistakes(words: [String], message: String) {
+    #expect(throws: UsageError(message)) { try subscribing(words) }
+  }
+}
+
+struct OptionTableTests {
+  private let tables = [Publishing.tool.commandLine.options, Subscribing.tool.commandLine.options]
+
+  @Test("the tables keep the rules of all tables")
+  func invariants() {
+    for table in tables { checkInvariants(of: table) }
+  }
+
+  @Test("no text names an option that does not exist")
+  func crossReferences() {
+    for tool in [Publishing.tool.commandLine, Subscribing.tool.commandLine] {
+      #expect(ManualText.unknownOptions(in: tool.description, tool.options) == [])
+    }
+  }
+
+  @Test("a letter has one long name in all tools, and the letters are mosquitto's")
+  func letters() {
+    var names: [String: String] = [:]
+    for option in tables.joined() where !option.short.isEmpty {
+      #expect(names.updateValue(option.long, forKey: option.short) ?? option.long == option.long)
+    }
+    #expect(names.keys.sorted().joined() == "ACDILMNPRTUVWcdfhiklmnopqrstuvx")
+  }
+
+  @Test("help fits a terminal of 80 columns")
+  func help() {
+    for tool in [Publishing.tool.commandLine, Subscribing.tool.commandLine] {
+      let lines = HelpText.text(tool.description, options: tool.options).split(separator: "\n")
+      for line in lines { #expect(line.count <= 80, "\(line)") }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What takes long, or compares times: run by `Scripts/drills`, each prints its figures.
+@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["MQTOOLS_DRILLS"] != nil, "run Scripts/drills"))
+struct Drills {
+  /// A line for whoever reads the figures.
+  private func figure(_ text: String) { print("▶ \(text)") }
+
+  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  private func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
+
+  private func format(_ number: Double, digits: Int = 3) -> String { String(format: "%.\(digits)f", number) }
+
+  // MARK: - Nothing is lost
+
+  @Test("the load average once a second for a minute, in nine streams, is complete and in order", .needs("mosquitto"))
+  func loadAverage() throws {
+    let broker = try RealBroker()
+    let duration = 60
+    var streams: [(topic: String, publisher: ToolProcess, subscriber: ToolProcess)] = []
+    for version in versions {
+      for qos in qualities {
+        let topic = "load/\(version)/\(qos)"
+        let subscriber = try ToolProcess(
+          "mqsub", broker.options + ["-V", version, "-q", qos, "-t", topic, "-C", "\(duration)", "--log", "notice"])
+        try subscriber.waitForErrors("subscribed to")
+        let publisher = try ToolProcess(
+          "mqpub", broker.options + ["-V", version, "-q", qos, "-t", topic, "-l"], input: .held)
+        streams.append((topic, publisher, subscriber))
+      }
+    }
+    var lines: [String] = []
+    for _ in 0..<duration {
+      let line = try String(contentsOfFile: "/proc/loadavg", encoding: .utf8)
+      lines.append(line)
+      for stream in streams { stream.publisher.write(line) }
+      sleep(1)
+    }
+    for stream in streams {
+      stream.publisher.closeInput()
+      #expect(try stream.publisher.wait() == .exited(0))
+      #expect(try stream.subscriber.wait() == .exited(0))
+      Expect.text(stream.subscriber.output, lines.joined(), "\(stream.topic)")
+    }
+    figure("load average: \(streams.count) streams of \(duration) values, all complete and in order")
+  }
+
+  @Test("a connection that is cut 20 times: every line exactly once", arguments: versions)
+  func cutTwentyTimes(version: String) throws {
+    var rules = CountingPeer.Rules()
+    rules.keepsSessions = true
+    let peer = try CountingPeer(rules: rules)
+    let proxy = try CuttingProxy(to: peer.port)
+    proxy.cutEach(afterRandom: 5_000...200_000, times: 20)
+    let count = 200_000
+    let tool = try ToolProcess.run(
+      "mqpub", proxy.options + ["-V", version, "-q", "2", "-t", "t", "-l"], input: .bytes(numberedLines(upTo: count)),
+      timeout: .seconds(180))
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect(proxy.cuts == 20)
+    #expect(peer.counts.received == count)
+    #expect(peer.counts.numbers.count == count)
+    #expect(peer.counts.numbers.repeated == 0)
+    #expect(peer.counts.violations == [])
+    figure("cut 20 times (-V \(version)): \(peer.counts)")
+  }
+
+  @Test(
+    "a real broker stopped in mid-stream at QoS 2: every line exactly once", .needs("mosquitto"),
+    arguments: ["311", "5"])
+  func stoppedBroker(version: String) throws {
+    let broker = try RealBroker(persistence: .atStop)
+    let count = 50_000
+    let subscribe = ["-c", "-i", "counter", "-q", "2", "-t", "t", "-V", "311"]
+    _ = try ToolProcess.run("mqsub", broker.options + subscribe + ["-W", "300ms"])
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"],
+      input: .bytes(numberedLines(upTo: count)))
+    try tool.waitForErrors("connected to")
+    for _ in 0..<3 {
+      usleep(300_000)
+      try broker.restart()
+    }
+    #expect(try tool.wait(timeout: .seconds(120)) == .exited(0), "\(tool.errorText)")
+    let received = try ToolProcess.run(
+      "mqsub", broker.options + subscribe + ["-C", "\(count)", "-W", "60"], timeout: .seconds(70))
+    Expect.bytes(received.output, numberedLines(upTo: count))
+    figure("stopped and started 3 times (-V \(version)): \(count) of \(count) lines, each once, in order")
+  }
+
+  @Test(
+    "a real broker that is killed forgets; every line is sent until it was acknowledged", .needs("mosquitto"),
+    arguments: ["311", "5"])
+  func killedBroker(version: String) throws {
+    let broker = try RealBroker(persistence: .off)
+    let count = 50_000
+    let subscriber = try ToolProcess(
+      "mqsub", broker.options + ["-q", "2", "-t", "t", "-V", version, "--log", "notice"])
+    try subscriber.waitForErrors("subscribed to")
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"],
+      input: .bytes(numberedLines(upTo: count)))
+    try tool.waitForErrors("connected to")
+    for _ in 0..<3 {
+      usleep(300_000)
+      try broker.kill()
+      try broker.restart()
+    }
+    #expect(try tool.wait(timeout: .seconds(120)) == .exited(0), "\(tool.errorText)")
+    usleep(500_000)
+    subscriber.signal(15)
+    try subscriber.wait()
+    let numbers = subscriber.outputText.split(separator: "\n").compactMap { Int($0) }
+    let republished = tool.errorText.split(separator: "\n").filter { $0.contains("published again") }
+    figure(
+      """
+      killed 3 times (-V \(version)): all \(count) lines acknowledged; a live subscriber saw \(Set(numbers).count) of them, \
+      \(numbers.count - Set(numbers).count) twice, \(count - Set(numbers).count) were acknowledged and forgotten by the \
+      broker or came while the subscriber was away; mqpub said: \(republished.joined(separator: " | "))
+      """)
+    #expect(tool.errorText.contains("connected again"))
+  }
+
+  // MARK: - Side by side with mosquitto's clients
+
+  @Test("a one-shot publish takes no longer than mosquitto_pub's", .needs("mosquitto", "mosquitto_pub"))
+  func oneShot() throws {
+    let broker = try RealBroker()
+    for qos in qualities {
+      var times: [String: [Double]] = [:]
+      for round in 0..<110 {
+        for (name, version) in [("mqpub", "5"), ("mqpub", "311"), ("mosquitto_pub", "311")] {
+          let clock = ContinuousClock()
+          var tool: ToolProcess?
+          let time = try clock.measure {
+            tool = try ToolProcess(
+              name, broker.options + ["-V", version, "-t", "t", "-m", "21.5", "-q", qos])
+            try tool?.wait()
+          }
+          try #require(tool?.end == .exited(0))
+          if round >= 10 { times["\(name) -V \(version)", default: []].append(seconds(time) * 1000) }
+        }
+      }
+      for (name, values) in times.sorted(by: { $0.key < $1.key }) {
+        figure("one-shot QoS \(qos), \(name): median \(format(median(values))) ms, least \(format(values.min()!)) ms")
+      }
+      #expect(median(times["mqpub -V 311"]!) <= median(times["mosquitto_pub -V 311"]!))
+      #expect(median(times["mqpub -V 5"]!) <= median(times["mosquitto_pub -V 311"]!))
+    }
+  }
+
+  /// CPU seconds of the fastest of some runs: the one that was disturbed least.
+  private func leastTime(_ runs: Int = 5, _ run: () throws -> ToolProcess) throws -> Double {
+    var times: [Double] = []
+    for _ in 0..<runs {
+      let tool = try run()
+      try #require(tool.end == .exited(0), "\(tool.errorText)")
+      times.append(seconds(try #require(tool.usage).cpuTime))
+    }
+    return times.min()!
+  }
+
+  @Test("500,000 lines at QoS 0 take at most a tenth of mosquitto_pub's CPU time", .needs("mosquitto_pub"))
+  func linesTime() throws {
+    let folder = try TemporaryFolder()
+    let count = 500_000
+    let file = try folder.write("lines", numberedLines(upTo: count))
+    func time(_ name: String) throws -> Double {
+      try leastTime {
+        let peer = try CountingPeer()
+        let tool = try ToolProcess.run(
+          name, peer.options + ["-V", "311", "-t", "t", "-l"], input: .file(file), timeout: .seconds(60))
+        try peer.wait(for: "all lines") { $0.received == count }
+        return tool
+      }
+    }
+    let (ours, theirs) = (try time("mqpub"), try time("mosquitto_pub"))
+    figure(
+      "500,000 lines QoS 0: mqpub \(format(ours)) s, mosquitto_pub \(format(theirs)) s, a \(format(ours / theirs)) part"
+    )
+    #expect(ours <= theirs / 10)
+  }
+
+  @Test("500,000 messages of 16 bytes take at most a tenth of mosquitto_sub's CPU time", .needs("mosquitto_sub"))
+  func messagesTime() throws {
+    let count = 500_000
+    func time(_ name: String) throws -> Double {
+      try leastTime {
+        let peer = try CountingPeer()
+        peer.flood(count: count, payloadSize: 16, topic: "t")
+        let tool = try ToolProcess.run(
+          name, peer.options + ["-V", "311", "-t", "t", "-C", "\(count)"], timeout: .seconds(60))
+        try #require(tool.output.count == count * 17)
+        return tool
+      }
+    }
+    let (ours, theirs) = (try time("mqsub"), try time("mosquitto_sub"))
+    figure(
+      "500,000 messages: mqsub \(format(ours)) s, mosquitto_sub \(format(theirs)) s, a \(format(ours / theirs)) part")
+    #expect(ours <= theirs / 10)
+  }
+
+  @Test(
+    "a live line goes from standard input through a broker to standard output in well under a millisecond",
+    .needs("mosquitto"))
+  func liveLine() throws {
+    let broker = try RealBroker()
+    let subscriber = try ToolProcess("mqsub", broker.options + ["-t", "t", "--log", "notice"])
+    try subscriber.waitForErrors("subscribed to")
+    let publisher = try ToolProcess("mqpub", broker.options + ["-t", "t", "-l"], input: .held)
+    var times: [Double] = []
+    for number in 1...300 {
+      let clock = ContinuousClock()
+      let time = try clock.measure {
+        publisher.write("\(number)\n")
+        try subscriber.waitForOutput(lines: number)
+      }
+      if number > 20 { times.append(seconds(time) * 1_000_000) }
+      usleep(2_000)
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait() == .exited(0))
+    figure(
+      "live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs"
+    )
+    #expect(median(times) < 1000)
+  }
+}

@@ -1,0 +1,90 @@
+import TestSupport
+import Testing
+
+/// mqpub against a real broker, as far as that can tell.
+@Suite(.needs("mosquitto", "mosquitto_sub"))
+struct PublishTests {
+  /// What Debian's mosquitto_sub receives while `publish` runs.
+  private func received(
+    _ count: Int, at broker: RealBroker, _ options: [String] = [], while publish: () throws -> Void
+  ) throws -> ToolProcess {
+    let subscriber = try ToolProcess(
+      "mosquitto_sub", broker.options + ["-t", "#", "-q", "2", "-C", "\(count)", "-W", "20"] + options)
+    // Its own output does not tell, while it goes into a pipe.
+    Expect.eventually { broker.log.contains("Sending SUBACK") }
+    try publish()
+    try subscriber.wait(timeout: .seconds(20))
+    return subscriber
+  }
+
+  private func messages(_ subscriber: ToolProcess) -> [Substring] {
+    subscriber.outputText.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+  }
+
+  @Test("a value reaches a subscriber", arguments: versions, qualities)
+  func value(version: String, qos: String) throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let subscriber = try received(1, at: broker, ["-F", "%t %q %r %p"]) {
+      expectSuccess(
+        try ToolProcess.run("mqpub", broker.options + ["-V", version, "-q", qos, "-t", "home/temp", "-m", "21.5 °C"]))
+    }
+    #expect(messages(subscriber) == ["home/temp \(qos) 0 21.5 °C"])
+  }
+
+  @Test("each source of the payload is taken byte for byte")
+  func sources() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let binary = (0...255).map { UInt8($0) } + [0, 10, 13]
+    let folder = try TemporaryFolder()
+    let file = try folder.write("payload", binary)
+    let hex = binary.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    let subscriber = try received(5, at: broker, ["-F", "%t=%x"]) {
+      let options = broker.options + ["-q", "1"]
+      expectSuccess(try ToolProcess.run("mqpub", options + ["-t", "f", "-f", file]))
+      expectSuccess(try ToolProcess.run("mqpub", options + ["-t", "s", "-s"], input: .bytes(binary)))
+      expectSuccess(try ToolProcess.run("mqpub", options + ["-t", "n", "-n"]))
+      expectSuccess(try ToolProcess.run("mqpub", options + ["-t", "m", "-m", ""]))
+      expectSuccess(try ToolProcess.run("mqpub", options + ["-t", "m", "-m", "-n"]))
+    }
+    #expect(messages(subscriber) == ["f=\(hex)", "s=\(hex)", "n=", "m=", "m=2d6e"])
+  }
+
+  @Test("lines end at LF only, an empty line is an empty message, and the last line needs no LF", arguments: versions)
+  func lines(version: String) throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let subscriber = try received(5, at: broker, ["-F", "%x"]) {
+      expectSuccess(
+        try ToolProcess.run(
+          "mqpub", broker.options + ["-V", version, "-q", "1", "-t", "t", "-l"],
+          input: .bytes(Array("one\n\ntwo\r\n\0\u{7f}\nlast".utf8))))
+    }
+    #expect(messages(subscriber) == ["6f6e65", "", "74776f0d", "007f", "6c617374"])
+  }
+
+  @Test("standard input without a line is no message and no failure")
+  func noLines() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    expectSuccess(try ToolProcess.run("mqpub", broker.options + ["-t", "t", "-l"]))
+  }
+
+  @Test("a message goes to every topic, and is kept where that was asked for")
+  func topicsAndRetain() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    expectSuccess(
+      try ToolProcess.run("mqpub", broker.options + ["-t", "a", "-t", "b/c", "-m", "kept", "-r", "-q", "1"]))
+    let subscriber = try ToolProcess.run(
+      "mosquitto_sub", broker.options + ["-t", "#", "-C", "2", "-W", "5", "-F", "%t %r %p"])
+    #expect(Set(subscriber.outputText.split(separator: "\n")) == ["a 1 kept", "b/c 1 kept"])
+  }
+
+  @Test("a line is published while the input is still open")
+  func liveLine() throws {
+    let peer = try CountingPeer()
+    let tool = try ToolProcess("mqpub", peer.options + ["-t", "t", "-l"], input: .held)
+    try peer.wait(for: "connection") { $0.connects == 1 }
+    tool.write("now\n")
+    try peer.wait(for: "line") { $0.received == 1 }
+    tool.closeInput()
+    #expect(try tool.wait() == .exited(0))
+  }
+}
