@@ -296,6 +296,32 @@ import Testing
     pair.expectSent("32 r* s* 't' m2 \(version.noProperties) 'b'")
   }
 
+  @Test(
+    "Where nothing is said, 1,000 are in flight, and 20 on 3.x, where a broker cannot tell",
+    arguments: ProtocolVersion.allCases)
+  func defaultInflight(_ version: ProtocolVersion) throws {
+    let pair = SessionPair(version) { $0.maximumInflight = nil }
+    try pair.connect()
+    while pair.canPublish { try pair.publish(.atLeastOnce) }
+    #expect(pair.session.publishesInFlight == (version.hasProperties ? 1_000 : 20))
+  }
+
+  @Test("canPublish turns false while 8 MiB are unacknowledged")
+  func inflightBytesLimit() throws {
+    let pair = SessionPair(.v5)
+    try pair.connect()
+    let payload = String(repeating: "x", count: (1 << 20) - 8)
+    for _ in 0..<8 {
+      #expect(pair.canPublish)
+      try pair.publish("t", payload, .atLeastOnce)
+      _ = pair.output()
+    }
+    #expect(!pair.canPublish)
+    pair.send("40 r2 m3")
+    _ = pair.events()
+    #expect(pair.canPublish)
+  }
+
   @Test("canPublish turns false while much output waits, and true again when the network has taken it")
   func outputLimit() throws {
     let pair = SessionPair(.v5)
