@@ -1,9 +1,7 @@
 // The C library as these tools use it, in one module: `import CSystem` is the only system import in Sources, so that
 // no file needs to know whether Glibc, Musl or Darwin is underneath.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+// No feature macro is defined here: with other ones than Glibc's own module has, the same structure would exist twice.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -70,11 +70,16 @@ struct SocketAddress: CustomStringConvertible, Sendable {
       if family == AF_INET {
         var address = bytes.loadUnaligned(as: sockaddr_in.self)
         inet_ntop(AF_INET, &address.sin_addr, &text, socklen_t(text.count))
-        return "\(String(cString: text)):\(UInt16(bigEndian: address.sin_port))"
+        return "\(Self.text(text)):\(UInt16(bigEndian: address.sin_port))"
       }
       var address = bytes.loadUnaligned(as: sockaddr_in6.self)
       inet_ntop(AF_INET6, &address.sin6_addr, &text, socklen_t(text.count))
-      return "[\(String(cString: text))]:\(UInt16(bigEndian: address.sin6_port))"
+      return "[\(Self.text(text))]:\(UInt16(bigEndian: address.sin6_port))"
     }
+  }
+
+  /// What inet_ntop wrote, up to its NUL.
+  private static func text(_ characters: [CChar]) -> String {
+    String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
