@@ -40,7 +40,7 @@ extension Spool {
     do throws(ProtocolError) {
       file = try StoredMessage.file(for: message, at: time)
     } catch {
-      throw .notSendable(reason: error.explanation)
+      throw .notSendable(error)
     }
     return try locked { () throws(SpoolError) in
       try store(file, replacing: isLatest ? waitingMessages(to: message.topic) : [])

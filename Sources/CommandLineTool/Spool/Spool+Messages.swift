@@ -11,7 +11,13 @@ extension Spool {
 
   /// Reads a waiting message.
   func read(_ sequence: Int) throws(SpoolError) -> Contents {
-    guard let file = try contents(of: FileName(sequence), in: waiting) else { return .gone }
+    let file: [UInt8]
+    do throws(SpoolError) {
+      guard let contents = try contents(of: FileName(sequence), in: waiting) else { return .gone }
+      file = contents
+    } catch .system(let error, _) where error.call == "read" {
+      return .damaged(error.explanation)
+    }
     do throws(DamagedFile) {
       return .message(try StoredMessage(sequence: sequence, file: file))
     } catch {
@@ -92,7 +98,7 @@ extension Spool {
   func openSession() throws(SpoolError) {
     guard try !has("session", in: root) else { return }
     try attempt { () throws(SystemError) in
-      let file = try system.openToWrite("session", in: root)
+      let file = try system.makeFile("session", in: root)
       try system.close(file)
       try system.sync(root)
     }
@@ -113,7 +119,13 @@ extension Spool {
         if try isEmpty(name) {
           try removeIfThere(name, in: released)
         } else {
-          try system.move(name, in: released, to: name, in: waiting)
+          // No work of ours has both; the waiting one is not to be overwritten.
+          let isTaken = try system.information(name, in: waiting) != nil
+          if isTaken {
+            try system.move(name, in: released, to: name, in: bad)
+          } else {
+            try system.move(name, in: released, to: name, in: waiting)
+          }
         }
       }
       // Before anything is published: PUBREL for a message that the new session has not got would lose it.

@@ -138,7 +138,7 @@ public final class Spool {
     do throws(SystemError) {
       isIdentified = try system.information("spool-id", in: root) != nil
       guard !isIdentified else { return }
-      try system.forEachName(in: root) { name in
+      try system.forEachName(in: root) { name, _ in
         if name.first != UInt8(ascii: "."), !ours.contains(where: { $0.elementsEqual(name) }) { isOurs = false }
       }
     } catch {
@@ -227,10 +227,20 @@ public final class Spool {
 
   /// Writes a file in `tmp`, and waits until the disk has it.
   func write(_ contents: [UInt8], to name: FileName) throws(SystemError) {
-    let file = try system.openToWrite(name, in: temporary)
+    let file = try makeTemporary(name)
     try contents.withBytes { (bytes) throws(SystemError) in try system.write(bytes, to: file) }
     try system.sync(file)
     try system.close(file)
+  }
+
+  /// Makes a file in `tmp`, where an interrupted run may have left one of that name.
+  private func makeTemporary(_ name: FileName) throws(SystemError) -> Descriptor {
+    do throws(SystemError) {
+      return try system.makeFile(name, in: temporary)
+    } catch  where error.isNameTaken {
+      try system.remove(name, in: temporary)
+      return try system.makeFile(name, in: temporary)
+    }
   }
 
   /// The contents of a file; nil where there is none, or something that cannot be a file of ours.
@@ -253,8 +263,8 @@ public final class Spool {
   func sequences(in folder: borrowing Descriptor) throws(SpoolError) -> [Int] {
     var found: [Int] = []
     do throws(SystemError) {
-      try system.forEachName(in: folder) { name in
-        if let sequence = FileName.sequence(name) { found.append(sequence) }
+      try system.forEachName(in: folder) { name, mayBeFile in
+        if mayBeFile, let sequence = FileName.sequence(name) { found.append(sequence) }
       }
     } catch {
       throw SpoolError(error, place: place)

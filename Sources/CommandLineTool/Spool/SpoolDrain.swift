@@ -165,7 +165,9 @@ public struct SpoolDrain: ~Copyable {
     case .backingOff(let reasonCode): return inFlight.isEmpty ? .backOff(reasonCode) : .wait
     case .releasing:
       // All of them first: the broker counts them against what it takes at a time (section 4.9).
-      if let sequence = toResume.popFirst() {
+      if let sequence = toResume.first {
+        guard isInWindow(sequence) else { return .wait }
+        toResume.removeFirst()
         inFlight.append(Entry(sequence: sequence, isAccepted: true))
         return .resumeRelease(sequence)
       }
@@ -180,7 +182,7 @@ public struct SpoolDrain: ~Copyable {
     while true {
       if queue.isEmpty { try lookAgain() }
       guard let sequence = queue.first else { return inFlight.isEmpty ? .done : .wait }
-      guard canPublish, sequence < (inFlight.first?.sequence ?? sequence) + Self.window else { return .wait }
+      guard canPublish, isInWindow(sequence) else { return .wait }
       queue.removeFirst()
       switch try spool.read(sequence) {
       case .gone: continue
@@ -202,6 +204,10 @@ public struct SpoolDrain: ~Copyable {
         return try publish(stored)
       }
     }
+  }
+
+  private func isInWindow(_ sequence: Int) -> Bool {
+    inFlight.first.map { sequence < $0.sequence + Self.window } ?? true
   }
 
   private mutating func publish(_ stored: StoredMessage) throws(SpoolError) -> Step {
@@ -237,8 +243,8 @@ public struct SpoolDrain: ~Copyable {
 
   /// Whether all is delivered, as far as is known: then DISCONNECT may end the broker's session.
   ///
-  /// Call it once, before taking leave. Give the value up when the connection is closed, and then look again (`Spool.hasWaiting`): a
-  /// message may have been stored by a run that left its delivery to this one.
+  /// Call it once, before taking leave. Give the value up when the connection is closed; if all was delivered, look again then
+  /// (`Spool.hasWaiting`): a message may have been stored by a run that left its delivery to this one.
   public mutating func finish(at time: Instant) throws(SpoolError) -> Bool {
     if deliveredCount > 0 { try spool.noteDelivery(at: time) }
     guard case .publishing = phase, inFlight.isEmpty, queue.isEmpty else { return false }

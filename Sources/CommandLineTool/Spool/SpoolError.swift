@@ -1,3 +1,5 @@
+public import MQTT
+
 /// Why a spool could not do what was asked of it. What was stored before stays stored.
 public enum SpoolError: Error, Sendable {
   /// A system call failed.
@@ -17,7 +19,7 @@ public enum SpoolError: Error, Sendable {
   /// The message would go over a bound, or leave too little free space.
   case full(place: String, reason: String)
   /// MQTT cannot carry the message.
-  case notSendable(reason: String)
+  case notSendable(ProtocolError)
   /// The broker forgot its session, so that messages would be published twice.
   case sessionLost(place: String)
 }
@@ -43,7 +45,7 @@ extension SpoolError: CustomStringConvertible {
       "\(place): the spool belongs to \(owner) (use a spool for each broker and user)"
     case .newerVersion(let place): "\(place): a newer version of mqtools made the spool"
     case .full(let place, let reason): "\(place): \(reason)"
-    case .notSendable(let reason): reason
+    case .notSendable(let error): error.explanation
     case .sessionLost(let place):
       "\(place): the broker forgot the session, and messages would come twice (--on-session-loss republish delivers them)"
     }
@@ -56,7 +58,7 @@ extension ExitStatus {
     switch error {
     case .missing: self = .usage
     case .foreign, .newerVersion: self = .foreignSpool
-    case .notSendable: self = .badText
+    case .notSendable(let error): self = ExitStatus(error)
     case .sessionLost: self = .spooled
     case .system, .unsafe, .notASpool, .noLocks, .full: self = .cannotSpool
     }

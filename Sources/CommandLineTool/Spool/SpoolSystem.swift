@@ -39,8 +39,10 @@ class SpoolSystem: @unchecked Sendable {
     _ = try checked(name.withPath { mkdirat(folder, $0, 0o700) }, "mkdir")
   }
 
-  /// Hands every name in the folder to `body`, in no order.
-  func forEachName(in folder: borrowing Descriptor, _ body: (UnsafeRawBufferPointer) -> Void) throws(SystemError) {
+  /// Hands every name in the folder to `body`, in no order, and whether it is a file's as far as the file system tells.
+  func forEachName(
+    in folder: borrowing Descriptor, _ body: (_ name: UnsafeRawBufferPointer, _ mayBeFile: Bool) -> Void
+  ) throws(SystemError) {
     // A descriptor of its own, because the position in a folder belongs to the open file.
     let descriptor = try checked(openat(folder.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open")
     guard let stream = fdopendir(descriptor) else {
@@ -54,7 +56,10 @@ class SpoolSystem: @unchecked Sendable {
       errno = 0
       guard let entry = readdir(stream) else { break }
       let name = UnsafeRawPointer(entry) + offset
-      body(UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self))))
+      let type = Int32(entry.pointee.d_type)
+      body(
+        UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self))),
+        type == Int32(DT_REG) || type == Int32(DT_UNKNOWN))
     }
     if errno != 0 { throw SystemError(call: "readdir", number: errno) }
   }
@@ -67,12 +72,7 @@ class SpoolSystem: @unchecked Sendable {
     return Descriptor(try checked(descriptor, "open"))
   }
 
-  /// Opens a file for writing and makes it where there is none, readable for its owner only. What was in it goes.
-  func openToWrite(_ name: FileName, in folder: borrowing Descriptor) throws(SystemError) -> Descriptor {
-    try create(name, in: folder, O_WRONLY | O_CREAT | O_TRUNC)
-  }
-
-  /// Makes an empty file; fails with EEXIST where the name is taken.
+  /// Makes an empty file that only its owner may use, and opens it for writing; fails with EEXIST where the name is taken.
   func makeFile(_ name: FileName, in folder: borrowing Descriptor) throws(SystemError) -> Descriptor {
     try create(name, in: folder, O_WRONLY | O_CREAT | O_EXCL)
   }
