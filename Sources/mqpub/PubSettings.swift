@@ -44,19 +44,25 @@ struct PubSettings: Sendable {
     let connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let source = try Self.source(of: plan)
+    let source: any MessageSource
+    var payload: [UInt8]?
+    if case .lines(let format) = plan.payload {
+      source = LineSource(format, plan.encoding, descriptor: 0)
+    } else {
+      let loaded = try plan.payload.load(plan.encoding)
+      source = RepeatedMessage(loaded, plan.repetition)
+      if plan.encoding == .text { payload = loaded }
+    }
+    let templates =
+      plan.isTemplate ? try MessageTemplates(topics: plan.topics.map(\.utf8), payload: payload) : nil
     do throws(SystemError) {
       var publisher = Publisher(
-        plan, from: source, over: connection, as: invocation.compatibility, diagnostics: diagnostics,
-        signals: try Signals())
+        plan, from: source, filling: templates, over: connection, as: invocation.compatibility,
+        diagnostics: diagnostics, signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
-  }
-  private static func source(of plan: PublishPlan) throws(UsageError) -> any MessageSource {
-    if case .lines(let format) = plan.payload { return LineSource(format, plan.encoding, descriptor: 0) }
-    return RepeatedMessage(try plan.payload.load(plan.encoding), plan.repetition)
   }
 }
