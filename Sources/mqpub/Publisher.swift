@@ -181,6 +181,7 @@ struct Publisher: ~Copyable {
       } else if reason == .noMatchingSubscribers, plan.requiresSubscribers {
         refused(.nothingThere, "nobody subscribes to it")
       }
+    case .dropped(let error): refused(ExitStatus(error), error.explanation)
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
     }

@@ -86,6 +86,7 @@ private func text(_ event: Session.Event) -> String {
   case .message(let message, _):
     "message \(String(decoding: message.topic, as: UTF8.self)) \(String(decoding: message.payload, as: UTF8.self))"
   case .published(let number, let reason, _): "published \(number) \(reason.rawValue)"
+  case .dropped(let error): "dropped \(error.explanation)"
   case .received(let number): "received \(number)"
   case .subscribed(_, let packet): "subscribed \(packet.reasonCodes.map(\.rawValue))"
   case .unsubscribed: "unsubscribed"

@@ -12,6 +12,7 @@ final class SessionPair {
     case refused(ReasonCode, returnCode: UInt8?)
     case message(String, String, QoS)
     case published(Int, ReasonCode)
+    case dropped(ReasonCode)
     case received(Int)
     case subscribed(Int, [ReasonCode])
     case unsubscribed(Int, [ReasonCode]?)
@@ -159,6 +160,7 @@ final class SessionPair {
       return .message(
         String(decoding: message.topic, as: UTF8.self), String(decoding: message.payload, as: UTF8.self), message.qos)
     case .published(let number, let reasonCode, _): return .published(number, reasonCode)
+    case .dropped(let error): return .dropped(error.reasonCode)
     case .received(let number): return .received(number)
     case .subscribed(let number, let packet): return .subscribed(number, packet.reasonCodes)
     case .unsubscribed(let number, let packet): return .unsubscribed(number, packet?.reasonCodes)

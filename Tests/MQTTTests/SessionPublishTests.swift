@@ -45,7 +45,7 @@ import Testing
     #expect(pair.session.publishesInFlight == 0)
   }
 
-  @Test("[table 3-5, MQTT 5] What PUBREC says besides success is what the publish ends with")
+  @Test("[table 3-5, MQTT 5] PUBREC without matching subscribers is what the publish ends with")
   func pubrecReasonCode() throws {
     let pair = SessionPair(.v5)
     try pair.connect()

@@ -331,12 +331,16 @@ import Testing
   }
 
   @Test(
-    "A QoS 0 publish that was kept and that the next broker would not take is dropped", arguments: ["25 00", "27 N8"])
-  func unsentBeyondLimits(_ properties: String) throws {
+    "A QoS 0 publish that was kept and that the next broker would not take is dropped, and that is told",
+    arguments: [("25 00", ReasonCode.retainNotSupported), ("27 N8", .packetTooLarge)])
+  func unsentBeyondLimits(_ properties: String, _ reasonCode: ReasonCode) throws {
     let pair = try connected(.v5)
     try pair.publish("t", "payload", .atMostOnce, retain: true)
     pair.close()
-    try pair.connect(properties: properties)
+    try pair.session.connectionOpened(at: pair.now)
+    _ = pair.output()
+    pair.accept(properties: properties)
+    #expect(pair.events() == [.connected(republished: 0), .dropped(reasonCode)])
     pair.expectNothingSent()
   }
 

@@ -76,6 +76,7 @@ extension Session {
     wasConnected = true
     // On 3.x there are no properties, which leaves the specification's defaults.
     limits = ServerLimits(packet.properties)
+    sendingAliases = SendingAliases(maximum: limits.topicAliasMaximum)
     if let identifier = packet.properties[.assignedClientIdentifier] { settings.connect.clientIdentifier = identifier }
     keepAliveSeconds = Int(packet.properties[.serverKeepAlive] ?? settings.connect.keepAlive)
     keepAlive.start(interval: .seconds(keepAliveSeconds), at: now)
@@ -162,7 +163,7 @@ extension Session {
     switch inflight[sequence].state {
     case .awaitingPubrec:
       if packet.reasonCode.isFailure { return end(sequence, packet.reasonCode, packet.properties) }
-      inflight[sequence].pubrecReasonCode = packet.reasonCode
+      if packet.reasonCode == .noMatchingSubscribers { inflight[sequence].hasSubscribers = false }
       guard releasesByItself else {
         inflight[sequence].state = .awaitingRelease
         return .received(inflight[sequence].number)
@@ -186,8 +187,9 @@ extension Session {
     guard let sequence = publish(with: packet.packetIdentifier) else { return nil }
     guard inflight[sequence].state == .awaitingPubcomp else { throw .notAwaited(packet) }
     // 0x92 tells that the broker had released it before: delivered all the same (section 4.3.3).
-    let isDelivered = packet.reasonCode == .success || packet.reasonCode == .packetIdentifierNotFound
-    return end(sequence, isDelivered ? inflight[sequence].pubrecReasonCode : packet.reasonCode, packet.properties)
+    var reasonCode = packet.reasonCode == .packetIdentifierNotFound ? .success : packet.reasonCode
+    if reasonCode == .success, !inflight[sequence].hasSubscribers { reasonCode = .noMatchingSubscribers }
+    return end(sequence, reasonCode, packet.properties)
   }
 
   /// Takes a publish out of flight and gives its quota to the next.

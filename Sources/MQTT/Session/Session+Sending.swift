@@ -2,6 +2,33 @@
 extension Session {
   // MARK: Publishes
 
+  /// Publishes at QoS 0. Only here the topic may be left to an alias: what is kept to be sent again has its topic.
+  ///
+  /// - Parameter given: the topic alias among the properties.
+  mutating func publishAtMostOnce(
+    topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, retain: Bool, properties: borrowing Properties,
+    topicAlias given: UInt16?
+  ) throws(ProtocolError) {
+    let version = settings.version
+    let limit = limits.maximumPacketSize
+    let form =
+      if let given { sendingAliases.form(of: topic, with: given) } else { sendingAliases.form(of: topic) }
+    var (name, alias) = (topic, given)
+    switch form {
+    case .plain: break
+    case .defining(let number): alias = number
+    case .alias(let number): (name, alias) = (UnsafeRawBufferPointer(start: nil, count: 0), number)
+    }
+    try output.append { (queue) throws(ProtocolError) in
+      let before = queue.count
+      try queue.appendPublish(
+        topic: name, payload: payload, qos: .atMostOnce, retain: retain, properties: properties,
+        topicAlias: given == nil ? alias : nil, version: version)
+      try queue.checkSize(from: before, limit: limit)
+    }
+    if case .defining(let number) = form { sendingAliases.define(number, as: topic) }
+  }
+
   /// Sends what waits for quota, in order, as far as the send quota goes [MQTT-4.9.0-2] [MQTT-4.6.0-1].
   mutating func sendUnsent() {
     guard phase == .connected else { return }
@@ -62,13 +89,44 @@ extension Session {
     return republished
   }
 
+  /// QoS 0 publishes that were not sent get their topics back: an alias is void with its network connection.
+  mutating func restoreTopics() {
+    guard sendingAliases.isUsed else { return }
+    let version = settings.version
+    var restored = ByteQueue()
+    unsentAtMostOnce.withBytes { bytes in
+      var rest = bytes
+      while let length = OutputQueue.packetLength(rest, at: 0) {
+        let packet = UnsafeRawBufferPointer(rebasing: rest[..<length])
+        rest = UnsafeRawBufferPointer(rebasing: rest[length...])
+        guard let message = OutputQueue.message(packet, version: version), let alias = message.topicAlias else {
+          restored.append(packet)
+          continue
+        }
+        var publish = PublishPacket(message)
+        if publish.topic.isEmpty { publish.topic = sendingAliases.topic(of: alias) ?? [] }
+        publish.properties[.topicAlias] = nil
+        do throws(ProtocolError) {
+          try publish.encode(as: version, to: &restored)
+        } catch {
+          pending.append(.dropped(error))
+        }
+      }
+    }
+    unsentAtMostOnce = restored
+  }
+
   /// QoS 0 publishes that the broker would not take any more are dropped.
   private mutating func sendUnsentAtMostOnce() {
     unsentAtMostOnce.withBytes { bytes in
       var rest = bytes
       while let length = OutputQueue.packetLength(rest, at: 0) {
         let packet = UnsafeRawBufferPointer(rebasing: rest[..<length])
-        if refusal(of: packet) == nil { output.append { queue in queue.append(packet) } }
+        if let refusal = refusal(of: packet) {
+          pending.append(.dropped(refusal))
+        } else {
+          output.append { queue in queue.append(packet) }
+        }
         rest = UnsafeRawBufferPointer(rebasing: rest[length...])
       }
     }

@@ -18,6 +18,8 @@ public struct Session: ~Copyable {
     case message(MessageView, Delivery?)
     /// A QoS 1 or 2 publish came to its end. The number is what `publish` returned.
     case published(Int, ReasonCode, reasonString: Text?)
+    /// A QoS 0 publish that a lost connection had left unsent is not sent any more, because of what the broker takes now.
+    case dropped(ProtocolError)
     /// PUBREC for a QoS 2 publish whose PUBREL waits for `release`.
     case received(Int)
     /// SUBACK, a reason code for each filter. The number is what `subscribe` returned.
@@ -68,6 +70,7 @@ public struct Session: ~Copyable {
   var receiveMaximum = 65_535
   var deliveries = Deliveries()
   var aliases = TopicAliases(maximum: 0)
+  var sendingAliases = SendingAliases(maximum: 0)
   var keepAlive = KeepAlive()
   var pending: [Event] = []
   var tolerated: Set<Tolerance> = []
@@ -178,11 +181,18 @@ public struct Session: ~Copyable {
   public mutating func connectionClosed() {
     phase = .closed
     output.connectionClosed(keepingPublishesIn: &unsentAtMostOnce)
+    restoreTopics()
+    sendingAliases = SendingAliases(maximum: 0)
     deliveries.connectionClosed()
     keepAlive = KeepAlive()
     requests.removeAll()
     // How a publish ended stays true; everything else was about this network connection.
-    pending.removeAll { if case .published = $0 { false } else { true } }
+    pending.removeAll {
+      switch $0 {
+      case .published, .dropped: false
+      default: true
+      }
+    }
     // SUBSCRIBE and UNSUBSCRIBE are not part of the session state (section 4.1): they end with the connection.
     for sequence in inflight.first..<inflight.next where sequence >= inflight.first {
       switch inflight[sequence].state {
@@ -218,14 +228,8 @@ public struct Session: ~Copyable {
     if let refusal = limits.refusal(qos: qos, retain: retain, topicAlias: topicAlias) { throw refusal }
     let version = settings.version
     if qos == .atMostOnce {
-      let limit = limits.maximumPacketSize
-      try output.append { (queue) throws(ProtocolError) in
-        let before = queue.count
-        try queue.appendPublish(
-          topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: false, packetIdentifier: 0,
-          properties: properties, topicAlias: nil, version: version)
-        try queue.checkSize(from: before, limit: limit)
-      }
+      try publishAtMostOnce(
+        topic: topic, payload: payload, retain: retain, properties: properties, topicAlias: topicAlias)
       return nil
     }
     precondition(!inflight.isFull, "too many packets in flight: ask canPublish")
