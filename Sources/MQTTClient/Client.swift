@@ -136,6 +136,39 @@ public final class Client {
       topic: topic, payload: payload, qos: qos, retain: retain, properties: properties, at: now)
   }
 
+  /// The caller keeps publishes on its own, and releases those at QoS 2: see `Session.resendsByItself`. Before a driver runs the client.
+  public func leavesPublishesToCaller() {
+    connection.session.resendsByItself = false
+    connection.session.releasesByItself = false
+  }
+
+  /// Publishes under a number of the caller's: see `Session.begin`.
+  public func publish(
+    _ message: Message, numbered number: Int, isDuplicate: Bool, at now: Instant
+  ) throws(ProtocolError) {
+    touch()
+    connection.session.begin(at: number)
+    _ = try message.topic.utf8.withBytes { (topic) throws(ProtocolError) in
+      try message.payload.withBytes { (payload) throws(ProtocolError) in
+        try connection.session.publish(
+          topic: topic, payload: payload, qos: message.qos, retain: message.retain, isDuplicate: isDuplicate,
+          properties: message.properties, at: now)
+      }
+    }
+  }
+
+  /// See `Session.release`.
+  public func release(_ number: Int) {
+    touch()
+    connection.session.release(number)
+  }
+
+  /// See `Session.resumeRelease`.
+  public func resumeRelease(_ number: Int) {
+    touch()
+    connection.session.resumeRelease(number)
+  }
+
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
   ///
   /// - Throws: what the broker's limits forbid.
