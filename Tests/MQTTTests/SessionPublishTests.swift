@@ -45,6 +45,19 @@ import Testing
     #expect(pair.session.publishesInFlight == 0)
   }
 
+  @Test("[table 3-5, MQTT 5] What PUBREC says besides success is what the publish ends with")
+  func pubrecReasonCode() throws {
+    let pair = SessionPair(.v5)
+    try pair.connect()
+    let number = try #require(try pair.publish(.exactlyOnce))
+    _ = pair.output()
+    pair.send("50 r3 m1 10")  // no matching subscribers
+    #expect(pair.events() == [])
+    pair.expectSent("62 r2 m1")
+    pair.send("70 r2 m1")
+    #expect(pair.events() == [.published(number, .noMatchingSubscribers)])
+  }
+
   @Test("[MQTT-4.3.3-4] A PUBREC that comes twice is answered twice")
   func repeatedPubrec() throws {
     let pair = SessionPair(.v5)

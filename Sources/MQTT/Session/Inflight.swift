@@ -17,6 +17,8 @@ struct Inflight: ~Copyable, Sendable {
 
   struct Entry: BitwiseCopyable, Sendable {
     var state: State
+    /// What PUBREC said, which PUBCOMP does not repeat.
+    var pubrecReasonCode = ReasonCode.success
     /// Whether the packet has been on a network connection of this session.
     var wasSent = false
     /// Whether it is on this network connection, and counts against its send quota.
