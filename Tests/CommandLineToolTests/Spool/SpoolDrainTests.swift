@@ -148,6 +148,28 @@ struct SpoolDrainTests {
     #expect(broker.delivered == ["1", "2", "3", "4"])
   }
 
+  @Test("what an earlier run moved is synced before it is released: it may have been killed before its fsync")
+  func resumeAfterSync() throws {
+    _ = try stored(1...2)
+    broker.packetsUntilCut = 3
+    _ = try DeliveryRun(reconnects: 0).deliver(try folder.spool(), to: broker)
+    let system = FaultySystem()
+    broker.observer = { if $0.hasPrefix("PUBREL") { system.notes.append($0) } }
+    _ = try DeliveryRun().deliver(try folder.spool(system), to: broker)
+    let notes = system.notes.filter { $0.hasPrefix("PUBREL") || $0 == "fsync rel" }
+    #expect(notes == ["fsync rel", "PUBREL 2", "PUBREL 3", "fsync rel"])
+  }
+
+  @Test("what was put into rel by hand does not overwrite the waiting message of its number")
+  func bothPlaces() throws {
+    let spool = try stored(1...2)
+    try folder.write(bytes("nonsense"), to: "rel/0000000000000001")
+    let outcome = try #require(try DeliveryRun().deliver(spool, to: broker))
+    #expect(outcome.isComplete)
+    #expect(broker.delivered == ["1", "2"])
+    #expect(try folder.contents("bad/0000000000000001") == bytes("nonsense"))
+  }
+
   @Test("a session that the broker forgot: everything is published again, and counted")
   func sessionLoss() throws {
     _ = try stored(1...3)
@@ -371,6 +393,8 @@ struct SpoolDrainTests {
         let outcome = try #require(try DeliveryRun().deliver(try folder.spool(), to: broker))
         #expect(outcome.isComplete, "seed \(seed)")
       }
+      #expect(
+        Set(broker.delivered).isSubset(of: Set((1...7).map { "\($0)" })), "seed \(seed): what is damaged is not sent")
       let missing = Set((1...7).map { "\($0)" }).subtracting(broker.delivered)
       #expect(
         missing.isSubset(of: damaged.map { [$0] } ?? []),

@@ -161,6 +161,21 @@ struct SpoolTests {
     #expect(try folder.contents("new/0000000000000001") == expected)
   }
 
+  @Test("a file with a flipped bit, or one that is cut off, is no message")
+  func damagedFile() throws {
+    let file = try StoredMessage.file(for: message("payload", topic: "a/b", expiry: 60), at: wallTime)
+    _ = try StoredMessage(sequence: 1, file: file)
+    for bit in 0..<(file.count * 8) {
+      var damaged = file
+      damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+      #expect(throws: DamagedFile.self, "bit \(bit)") { try StoredMessage(sequence: 1, file: damaged) }
+    }
+    for count in 0..<file.count {
+      #expect(throws: DamagedFile.self) { try StoredMessage(sequence: 1, file: Array(file[..<count])) }
+    }
+    #expect(throws: DamagedFile.self) { try StoredMessage(sequence: 1, file: file + [0]) }
+  }
+
   @Test("when storing returns the disk has message, number and names, in this order")
   func syncs() throws {
     let system = FaultySystem()
