@@ -284,6 +284,9 @@ struct SpoolTests {
     try folder.write(bytes("nonsense"), to: "seq")
     #expect(try spool.store("6") == 9)
     #expect(spool.takeWarnings().count == 1)
+    try spool.quarantine(2, reason: "test")
+    try folder.write(bytes("nonsense"), to: "seq")
+    #expect(try spool.store("7") == 10)
   }
 
   // MARK: Bounds
@@ -376,7 +379,8 @@ struct SpoolTests {
       let broker = MemoryBroker()
       _ = try DeliveryRun().deliver(try folder.spool(), to: broker)
       #expect([["old"], ["old", "new"], ["new"]].contains(broker.delivered))
-      if isStored {
+      if isStored { #expect(broker.delivered.last == "new") }
+      if system.callCount < number {
         #expect(broker.delivered == ["new"])
         break
       }
@@ -398,7 +402,6 @@ struct SpoolTests {
     #expect((status.waitingCount, status.waitingBytes, status.releasedCount, status.badCount) == (2, 82, 1, 1))
     #expect(status.oldest == wallTime)
     #expect(status.lastDelivery == nil)
-    #expect(!status.isDraining)
     let json = outputText {
       status.appendJSON(at: Instant(nanoseconds: wallTime.nanoseconds + 61_900_000_000), to: &$0)
     }
@@ -409,7 +412,6 @@ struct SpoolTests {
     #expect(object["released"] as? Int == 1)
     #expect(object["bad"] as? Int == 1)
     #expect(object["last_delivery"] is NSNull)
-    #expect(object["draining"] as? Bool == false)
     #expect(object["broker"] as? String == "broker.example:1883")
     #expect(object["client_identifier"] as? String == spool.clientIdentifier)
     #expect(json.hasSuffix("}\n") && json.utf8.filter { $0 == 10 }.count == 1)
