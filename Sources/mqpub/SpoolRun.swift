@@ -21,7 +21,7 @@ struct SpoolRun {
   func run() throws(UsageError) -> ExitStatus {
     if settings.spool.isStatusOnly { return status() }
     let limit = connection.timeout.map { Instant.now + $0 }
-    let messages = try settings.spool.isFlushOnly ? nil : source()
+    let messages = try settings.spool.isFlushOnly ? nil : messages()
     let spool: Spool
     var storedCount = 0
     do throws(SpoolError) {
@@ -45,50 +45,43 @@ struct SpoolRun {
 
   // MARK: - Storing
 
-  private func source() throws(UsageError) -> (plan: PublishPlan, source: any MessageSource) {
+  private struct Messages {
+    var plan: PublishPlan
+    var source: any MessageSource
+    var templates: MessageTemplates?
+  }
+
+  private func messages() throws(UsageError) -> Messages {
     var publish = settings.publish
     try publish.beStored()
     let plan = try publish.plan(settings.connection, compatibility)
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
-    return (plan, try PubSettings.source(of: plan))
+    let (source, templates) = try PubSettings.source(of: plan)
+    return Messages(plan: plan, source: source, templates: templates)
   }
 
   /// Stores every message of the source; throws when one cannot be stored.
-  private func store(
-    _ messages: (plan: PublishPlan, source: any MessageSource), in spool: Spool
-  ) throws(SpoolError) -> Int {
-    let (plan, source) = messages
+  private func store(_ messages: Messages, in spool: Spool) throws(SpoolError) -> Int {
+    let source = messages.source
     var storedCount = 0
     var droppedCount = 0
     var failure: SpoolError?
-    func store(_ payload: UnsafeRawBufferPointer, to topic: TopicName) {
-      guard failure == nil else { return }
-      do throws(SpoolError) {
-        let receipt = try spool.enqueue(
-          Message(
-            topic: topic, payload: Array(payload), qos: plan.qos, retain: plan.retain, properties: plan.properties),
-          replacing: settings.spool.replacesOlder, at: .wallClock)
-        storedCount += 1
-        droppedCount += receipt.dropped
-      } catch {
-        failure = error
-      }
-    }
     while !source.isExhausted, failure == nil {
       source.handOver(at: .now, isDelivered: { true }) { item in
-        switch item {
-        case .fault(let line, let explanation):
-          failure = .notSendable(ProtocolError(.malformedPacket, "line \(line): \(explanation)"))
-        case .message(let message):
-          if let topic = message.topic {
-            do throws(ProtocolError) {
-              store(message.payload, to: try TopicName(utf8: topic))
-            } catch {
-              failure = .notSendable(error)
+        do throws(SpoolError) {
+          switch item {
+          case .fault(let line, let explanation):
+            throw .notSendable(.malformed("line \(line): \(explanation)"))
+          case .message(let message):
+            for topic in try topics(of: message, messages) {
+              let receipt = try spool.enqueue(
+                stored(message, to: topic, messages), replacing: settings.spool.replacesOlder, at: .wallClock)
+              storedCount += 1
+              droppedCount += receipt.dropped
             }
-          } else {
-            for topic in plan.topics { store(message.payload, to: topic) }
           }
+        } catch {
+          failure = error
         }
         return failure == nil
       }
@@ -99,6 +92,41 @@ struct SpoolRun {
     if droppedCount > 0 { diagnostics.warning("\(droppedCount) of the oldest messages were dropped to make room") }
     if let failure { throw failure }
     return storedCount
+  }
+
+  private struct Target {
+    var topic: TopicName
+    var payload: [UInt8]
+  }
+
+  /// Where a message goes, and with which payload.
+  private func topics(of message: OutgoingMessage, _ messages: Messages) throws(SpoolError) -> [Target] {
+    do throws(ProtocolError) {
+      if let topic = message.topic {
+        return [Target(topic: try TopicName(utf8: topic), payload: Array(message.payload))]
+      }
+      if messages.plan.topics.isEmpty {
+        throw .topicNameInvalid("line \(message.line ?? 0): no topic, neither there nor with -t")
+      }
+      guard let templates = messages.templates else {
+        return messages.plan.topics.map { Target(topic: $0, payload: Array(message.payload)) }
+      }
+      templates.next()
+      return try messages.plan.topics.indices.map { (index) throws(ProtocolError) in
+        var filled: (topic: [UInt8], payload: [UInt8]) = ([], [])
+        templates.withMessage(topic: index, payload: message.payload) { filled = (Array($0), Array($1)) }
+        return Target(topic: try TopicName(utf8: filled.topic), payload: filled.payload)
+      }
+    } catch {
+      throw .notSendable(error)
+    }
+  }
+
+  /// A message with QoS 0 of its own is stored with QoS 1: what is stored is delivered until it was acknowledged.
+  private func stored(_ message: OutgoingMessage, to target: Target, _ messages: Messages) -> Message {
+    Message(
+      topic: target.topic, payload: target.payload, qos: max(message.qos ?? messages.plan.qos, .atLeastOnce),
+      retain: message.retain ?? messages.plan.retain, properties: message.properties ?? messages.plan.properties)
   }
 
   // MARK: - Delivering
