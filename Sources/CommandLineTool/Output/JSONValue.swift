@@ -16,6 +16,9 @@ public struct JSONValue {
 
   fileprivate init(checked bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
+  /// The string as a value.
+  public init(_ string: JSONString) { bytes = string.quoted }
+
   /// What it is.
   public var kind: Kind {
     switch bytes[0] {
@@ -56,22 +59,30 @@ public struct JSONValue {
   }
 
   /// Appends the value without the blanks between its parts, so that it fills no more than one line. Everything else
-  /// stays as it is: numbers, escapes, order, members with the same name.
-  public func appendOnOneLine(to output: inout OutputBuffer) {
+  /// stays as it is: numbers, escapes, order, members with the same name. `isForTerminal` escapes what would steer one.
+  public func appendOnOneLine(isForTerminal: Bool = false, to output: inout OutputBuffer) {
     var start = 0
     var position = 0
+    let append = { (end: Int, output: inout OutputBuffer) in
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+      if isForTerminal {
+        JSONText.appendSafely(piece, to: &output)
+      } else {
+        output.append(piece)
+      }
+    }
     while position < bytes.count {
       if bytes[position] == UInt8(ascii: "\"") {
         position = JSONCursor.endOfString(bytes, from: position)
       } else if JSONScanner.isBlank(bytes[position]) {
-        output.append(UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
+        append(position, &output)
         repeat { position += 1 } while position < bytes.count && JSONScanner.isBlank(bytes[position])
         start = position
       } else {
         position += 1
       }
     }
-    output.append(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+    append(position, &output)
   }
 }
 
@@ -96,18 +107,23 @@ public struct JSONString {
   }
 
   /// Whether the string's UTF-8 is `bytes`. (Texts that only look the same are not equal.)
-  public static func == (string: JSONString, bytes: [UInt8]) -> Bool {
-    bytes.withUnsafeBytes { bytes in
-      var position = 0
-      var isEqual = true
-      string.forEachPiece { piece in
-        isEqual =
-          bytes.count - position >= piece.count && bytes[position..<(position + piece.count)].elementsEqual(piece)
-        position += piece.count
-        return isEqual
-      }
-      return isEqual && position == bytes.count
+  public static func == (string: JSONString, bytes: UnsafeRawBufferPointer) -> Bool {
+    var rest = bytes[...]
+    var isEqual = true
+    string.forEachPiece { piece in
+      isEqual = rest.prefix(piece.count).elementsEqual(piece)
+      rest = rest.dropFirst(piece.count)
+      return isEqual
     }
+    return isEqual && rest.isEmpty
+  }
+
+  /// Whether the string's UTF-8 is `bytes`.
+  public static func == (string: JSONString, bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { string == $0 } }
+
+  /// Whether the string is the word.
+  static func == (string: JSONString, word: StaticString) -> Bool {
+    string == UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
   }
 
   /// Hands out the string's UTF-8 in pieces, as long as `body` returns true.
