@@ -1,3 +1,17 @@
+/// A point in time as the calendar has it, where `Instant` is for measuring how long something takes.
+public struct WallTime: Hashable, Sendable {
+  /// Seconds since the beginning of 1970 in UTC.
+  public var seconds: Int64
+  /// 0 to 999,999,999.
+  public var nanoseconds: Int
+
+  /// A point in time.
+  public init(seconds: Int64, nanoseconds: Int) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
+}
+
 /// Writes points in time as ISO 8601 in the local zone: `2026-11-22T12:55:34.539884+01:00`.
 ///
 /// The system is asked for the local time once a second, not once a message; it is the caller who reads the clock.

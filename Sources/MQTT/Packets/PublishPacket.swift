@@ -37,6 +37,9 @@ public struct MessageView {
   /// The property list on the wire, without its length.
   public var propertyBytes: UnsafeRawBufferPointer { propertyList.bytes }
 
+  /// The properties where they lie. Nothing is allocated.
+  public var propertyViews: PropertyViews { PropertyViews(propertyList) }
+
   /// The properties, copied, without tolerated ones that PUBLISH does not have.
   public var properties: Properties { Properties(propertyList) }
 

@@ -1,12 +1,13 @@
 /// One property as it stands in a packet; its value is borrowed.
-struct PropertyView {
-  var property: PropertyDescription
+public struct PropertyView {
+  /// What it is.
+  public internal(set) var property: PropertyDescription
   /// The value of the four integer types.
-  var number: UInt32 = 0
+  public internal(set) var number: UInt32 = 0
   /// The value of the other types: of a user property, its name.
-  var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+  public internal(set) var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
   /// The value of a user property.
-  var second = UnsafeRawBufferPointer(start: nil, count: 0)
+  public internal(set) var second = UnsafeRawBufferPointer(start: nil, count: 0)
 
   /// The value, copied.
   var value: PropertyValue {
@@ -112,5 +113,20 @@ struct PropertyList {
 
   private static func mayRepeat(_ property: PropertyDescription, in context: PropertyContext) -> Bool {
     property.type == .userProperty || (property.type == .variableByteInteger && context == .publish)
+  }
+}
+
+/// The properties of a received message where they lie, in the order of the wire.
+public struct PropertyViews: Sequence, IteratorProtocol {
+  private var reader: ByteReader
+
+  init(_ list: PropertyList) { reader = ByteReader(list.bytes, version: .latest) }
+
+  /// The next property; tolerated ones that PUBLISH does not have are left out.
+  public mutating func next() -> PropertyView? {
+    while !reader.isAtEnd, let view = try? reader.property() {
+      if view.property.contexts.contains(.publish) { return view }
+    }
+    return nil
   }
 }
