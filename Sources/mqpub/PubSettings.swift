@@ -40,9 +40,10 @@ struct PubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    let connection = try connection.plan(invocation.compatibility)
+    var connection = try connection.plan(invocation.compatibility)
     let plan = try publish.plan(self.connection, invocation.compatibility)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    try connection.readPassword(diagnostics)
     let payload = try plan.payload.load()
     do throws(SystemError) {
       var publisher = Publisher(

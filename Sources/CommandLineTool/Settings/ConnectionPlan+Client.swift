@@ -17,6 +17,7 @@ extension ConnectionPlan {
       reconnect: ReconnectPolicy(limit(retryLimit), maximumTime: retryTime))
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
+    if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
     if case .auto = version { client.fallbackVersions = [.v311] }
     return client
   }
