@@ -91,7 +91,9 @@ public struct CommandLineReader: Sendable {
     let invocation = Invocation(
       uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]))
     do {
-      switch try request(words, invocation.compatibility, environment: System.environment) {
+      let request = try request(
+        words, invocation.compatibility, environment: System.environment, hide: System.hideArgument)
+      switch request {
       case .run(let invocation): return invocation
       case .text(let text, let status): invocation.exit(printed(text) ?? status)
       }
@@ -114,15 +116,22 @@ public struct CommandLineReader: Sendable {
     return nil
   }
 
-  /// Reads the command line (`words`, with the program's name in front) and the weaker sources of options.
+  /// Reads the command line (`words`, with the program's name in front) and the weaker sources of options. `hide` gets
+  /// the place of each secret on the command line: the word, and the bytes in it.
   func request(
-    _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?
+    _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?,
+    hide: (Int, Range<Int>) -> Void = { _, _ in }
   ) throws(UsageError) -> Request {
     let table = OptionTable(tool: description.name.rawValue, options: options, otherTools: otherTools)
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
     var optionsFile: OptionUse?
     while let use = try parser.next() {
+      if let value = use.words.last, let secret = options[use.option].secret?(use.words) {
+        let word = parser.position - 1
+        let start = words[word].count - value.count  // The option may stand before its value in the same word.
+        hide(word, start + secret.lowerBound..<start + secret.upperBound)
+      }
       switch options[use.option].name {
       case "--help": return .text(HelpText.text(description, options: options), compatibility.helpStatus)
       case "--version": return .text("\(compatibility.program) (mqtools) \(Version.number)\n", compatibility.helpStatus)
