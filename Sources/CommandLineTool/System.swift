@@ -58,6 +58,15 @@ enum System {
     return try contents(descriptor: descriptor)
   }
 
+  /// The whole file, and whether others than its owner can read it.
+  static func contentsAndExposure(of path: [UInt8]) throws(SystemError) -> (contents: [UInt8], isExposed: Bool) {
+    let descriptor = openForReading(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { _ = close(descriptor) }
+    let isExposed = try isExposed(status(of: descriptor))
+    return (try contents(descriptor: descriptor), isExposed)
+  }
+
   /// A file that was opened to read a secret from it.
   enum SecretFile {
     /// Its contents, up to the limit, and whether others than its owner can read it.
@@ -77,13 +86,20 @@ enum System {
       throw SystemError(call: "open", number: errno)
     }
     defer { _ = close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat", number: errno) }
+    let status = try status(of: descriptor)
     guard status.st_mode & S_IFMT == S_IFREG else { return .notRegular }
     return .contents(try contents(descriptor: descriptor, limit: limit), isExposed: isExposed(status))
   }
 
-  private static func isExposed(_ status: stat) -> Bool { status.st_mode & (S_IRGRP | S_IROTH) != 0 }
+  private static func status(of descriptor: Int32) throws(SystemError) -> stat {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat", number: errno) }
+    return status
+  }
+
+  private static func isExposed(_ status: stat) -> Bool {
+    status.st_mode & S_IFMT == S_IFREG && status.st_mode & (S_IRGRP | S_IROTH) != 0
+  }
 
   /// All that can be read from a descriptor, to its end, or a little more than `limit` bytes.
   static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {

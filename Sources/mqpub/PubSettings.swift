@@ -43,7 +43,7 @@ struct PubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility)
     let plan = try publish.plan(self.connection, invocation.compatibility)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    try connection.readPassword(diagnostics)
+    try connection.readPassword(invocation, diagnostics)
     let payload = try plan.payload.load()
     do throws(SystemError) {
       var publisher = Publisher(

@@ -41,7 +41,7 @@ struct SubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    try connection.readPassword(diagnostics)
+    try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
         plan, over: connection, as: invocation.compatibility, diagnostics: diagnostics, signals: try Signals())

@@ -287,4 +287,55 @@ import Testing
       }
     }
   }
+
+  // MARK: - Advice
+
+  @Test("on a terminal, a secret in a file that others can read is told", arguments: tools)
+  func exposedFiles(words: [String]) throws {
+    let home = try TemporaryFolder()
+    let files = [
+      try home.write("secret", "hunter2"), try home.write("options", "-P hunter2\n-u ann"),
+      try home.write(".config/\(words[0])", "-L mqtt://ann:hunter2@127.0.0.1"),
+      try home.write("harmless", "-u ann\n"),
+    ]
+    let broker = try ScriptedBroker()
+    let broken = broker.options + ["--connect-timeout", "100ms"]
+    for (mode, isTold) in [(0o600, false), (0o640, true), (0o604, true)] {
+      for file in files { chmod(file, mode_t(mode)) }
+      for (options, file) in [
+        (["--pw-file", "secret", "-o", "harmless"], "secret"), (["-o", "options"], "options"),
+        ([], files[2]), (["-o", "harmless"], nil),
+      ] {
+        let words = words + broken + options
+        let terminal = try Terminal(words[0], Array(words.dropFirst()), home: home)
+        try terminal.wait()
+        let line =
+          "\(words[0]): Warning: there is a secret in \"\(file ?? "")\", and others can read the file: chmod 600\r\n"
+        #expect(terminal.outputText.contains(line) == (isTold && file != nil), "\(options) \(terminal.outputText)")
+        #expect(terminal.outputText.contains("secret in") == (isTold && file != nil))
+        let tool = try ToolProcess.run(words[0], Array(words.dropFirst()), home: home)
+        #expect(!tool.errorText.contains("secret in"))
+      }
+    }
+  }
+
+  @Test("on a terminal, a password that leaves the machine unencrypted is told")
+  func unencrypted() throws {
+    // Nobody answers at these addresses (RFC 5737, RFC 6761).
+    for (options, isTold) in [
+      (["-h", "192.0.2.1", "-u", "ann", "-P", "hunter2"], true), (["-h", "127.invalid", "-P", "hunter2"], true),
+      (["-h", "192.0.2.1", "--pw-from", "command:true"], true), (["-h", "192.0.2.1", "-u", "ann"], false),
+      (["-h", "127.0.0.2", "-p", "1", "-P", "hunter2"], false), (["-h", "LOCALHOST", "-p", "1", "-P", "x"], false),
+      (["-h", "::1", "-p", "1", "-P", "x"], false),
+    ] {
+      let words = ["-t", "t", "-m", "x", "-V", "5", "--connect-timeout", "100ms"] + options
+      let terminal = try Terminal("mqpub", words)
+      try terminal.wait()
+      let line = "mqpub: Warning: the password goes to \(options[1]) unencrypted: whoever is on the way can read it\r\n"
+      #expect(terminal.outputText.contains(line) == isTold, "\(options) \(terminal.outputText)")
+      #expect(terminal.outputText.contains("unencrypted") == isTold)
+      let tool = try ToolProcess.run("mqpub", words)
+      #expect(!tool.errorText.contains("unencrypted"))
+    }
+  }
 }

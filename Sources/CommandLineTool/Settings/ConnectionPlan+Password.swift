@@ -6,7 +6,10 @@ extension ConnectionPlan {
   /// command is not run yet: each attempt to connect does that.
   ///
   /// To be called when all else that was typed is known to be right, and before the tool catches signals.
-  public mutating func readPassword(_ diagnostics: Diagnostics) throws(UsageError) {
+  public mutating func readPassword(
+    _ invocation: Invocation, _ diagnostics: Diagnostics
+  ) throws(UsageError) {
+    for path in invocation.exposedFiles { diagnostics.advice(SecretSource.exposure(of: "\"\(path)\"")) }
     switch passwordSource {
     case .command, nil: break
     case let source?:

@@ -52,7 +52,7 @@ extension SecretSource {
     case .file(let path):
       let name = "\"\(String(decoding: path, as: UTF8.self))\""
       let (contents, isExposed) = try Self.contents(ofFile: path, name)
-      if isExposed { diagnostics.advice("others than the owner can read the secret in \(name): chmod 600") }
+      if isExposed { diagnostics.advice(Self.exposure(of: name)) }
       return try Self.secret(in: contents, name)
     case .variable(let name):
       guard let value = System.environment(name) else { throw .unusable("the variable \(name) is not set") }
@@ -68,6 +68,11 @@ extension SecretSource {
       return try Self.secret(in: line, "what was typed")
     case .command(let command): return try Self.secret(ofCommand: command, within: time)
     }
+  }
+
+  /// The advice about a file that others than its owner can read; messages call it `name`.
+  static func exposure(of name: String) -> String {
+    "there is a secret in \(name), and others can read the file: chmod 600"
   }
 
   /// What the command prints.
