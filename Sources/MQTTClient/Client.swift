@@ -74,6 +74,8 @@ public final class Client {
   private var unsubscribeRequests: [UnsubscribeRequest] = []
   /// Bytes of the DISCONNECT at the end of the output.
   private var farewellCount = 0
+  /// All is done but for a last connection, which makes the broker forget the session.
+  private var isEndingSession = false
   /// How to take leave, once that was asked for.
   private var leave: DisconnectPacket?
   private var pending: [Event] = []
@@ -82,6 +84,8 @@ public final class Client {
 
   /// How long the broker is given to close the connection after DISCONNECT.
   static let leaveTimeLimit: Duration = .milliseconds(500)
+  /// How long a connection may take that is made to end a session.
+  static let endSessionTimeLimit: Duration = .seconds(2)
   /// How long a broker may take nothing while output is left before DISCONNECT.
   static let stallTimeLimit: Duration = .seconds(60)
 
@@ -133,6 +137,39 @@ public final class Client {
     touch()
     return try connection.session.publish(
       topic: topic, payload: payload, qos: qos, retain: retain, properties: properties, at: now)
+  }
+
+  /// The caller keeps publishes on its own, and releases those at QoS 2: see `Session.resendsByItself`. Before a driver runs the client.
+  public func leavesPublishesToCaller() {
+    connection.session.resendsByItself = false
+    connection.session.releasesByItself = false
+  }
+
+  /// Publishes under a number of the caller's: see `Session.begin`.
+  public func publish(
+    _ message: Message, numbered number: Int, isDuplicate: Bool, at now: Instant
+  ) throws(ProtocolError) {
+    touch()
+    connection.session.begin(at: number)
+    _ = try message.topic.utf8.withBytes { (topic) throws(ProtocolError) in
+      try message.payload.withBytes { (payload) throws(ProtocolError) in
+        try connection.session.publish(
+          topic: topic, payload: payload, qos: message.qos, retain: message.retain, isDuplicate: isDuplicate,
+          properties: message.properties, at: now)
+      }
+    }
+  }
+
+  /// See `Session.release`.
+  public func release(_ number: Int) {
+    touch()
+    connection.session.release(number)
+  }
+
+  /// See `Session.resumeRelease`.
+  public func resumeRelease(_ number: Int) {
+    touch()
+    connection.session.resumeRelease(number)
   }
 
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
@@ -279,7 +316,8 @@ public final class Client {
       guard let event = connection.nextEvent(at: now) else { return nil }
       switch event {
       case .session(.message(let message, let delivery)): return .session(.message(message, delivery))
-      case .session(let event): return handle(event, at: now)
+      case .session(let event):
+        if let event = handle(event, at: now) { return event }
       case .ended(let error): ended(error, at: now)
       }
     }
@@ -307,7 +345,7 @@ public final class Client {
     case .silent: ended(.silent(keepAlive: connection.session.keepAliveSeconds), at: now)
     default: break
     }
-    return .session(event)
+    return isEndingSession ? nil : .session(event)
   }
 
   /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.
@@ -369,14 +407,22 @@ public final class Client {
     connection.open(at: now)
   }
 
-  private func left() {
+  private func left(at now: Instant) {
     connection.close()
+    // On 3.x nothing but a clean start ends a session that was to outlive its connections.
+    if hasBeenAccepted, connection.session.settings.lifetime == .process, !version.hasProperties {
+      connection.session.settings.lifetime = .networkConnection
+      isEndingSession = true
+      phase = .connecting(until: now + Self.endSessionTimeLimit)
+      return connection.open(at: now)
+    }
     phase = .over
     pending.append(.closed)
   }
 
   private func ended(_ error: ConnectionError, at now: Instant) {
-    if case .leaving = phase, connection.session.outputCount <= farewellCount { return left() }
+    if isEndingSession { return left(at: now) }
+    if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {

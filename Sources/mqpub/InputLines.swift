@@ -1,94 +1,93 @@
 internal import CSystem
+internal import CommandLineTool
 internal import MQTT
 
-/// Lines of a descriptor, one message each: read in large pieces, handed out where they lie.
+/// Lines of a descriptor: read in large pieces, handed out where they lie.
 ///
 /// It holds what was read and not handed out, and reads no further while there is a whole line of it. So a slow broker makes the
 /// program that writes the lines wait, and memory grows with the longest line only.
 struct InputLines: ~Copyable {
-  /// What became of a read.
-  enum Read { case more, end, failed(Int32) }
-
   let descriptor: Int32
-  private let separator: UInt8
+  private let end: UInt8
   private var bytes = ByteQueue()
-  /// Bytes at the front that were searched and hold no separator.
+  /// Bytes at the front that were searched and hold no end of a line.
   private var searched = 0
+  /// Whether no whole line is left.
+  private(set) var isDry = true
+  /// Whether there is nothing more to read.
   private(set) var isAtEnd = false
+  /// The number of the line that is next, from 1.
+  private(set) var nextNumber = 1
 
   private static let pieceSize = 1 << 17
 
-  init(descriptor: Int32, separator: UInt8 = UInt8(ascii: "\n")) {
+  /// Lines of `descriptor`, each with the byte `end` behind it.
+  init(descriptor: Int32, end: UInt8) {
     self.descriptor = descriptor
-    self.separator = separator
+    self.end = end
   }
 
   /// Whether everything was read and handed out.
   var isExhausted: Bool { isAtEnd && bytes.isEmpty }
 
-  /// Lines that were read and not handed out; the last may lack its separator.
+  /// Lines that were read and not handed out; the last may lack its end.
   var remainingCount: Int {
-    bytes.withBytes { bytes in
-      bytes.count { $0 == separator } + (bytes.isEmpty || bytes.last == separator ? 0 : 1)
-    }
+    bytes.withBytes { bytes in bytes.count { $0 == end } + (bytes.isEmpty || bytes.last == end ? 0 : 1) }
   }
 
-  /// Reads once. To be called when the descriptor is readable.
-  mutating func read() -> Read {
-    var result = Read.more
+  /// Reads once. To be called when the descriptor is readable. After an error nothing more is read.
+  mutating func read() throws(SystemError) {
+    var failure: Int32 = 0
     let descriptor = descriptor
+    let before = bytes.count
     bytes.append(minimumCapacity: Self.pieceSize) { space in
       while true {
         let count = CSystem.read(descriptor, space.baseAddress, min(space.count, Self.pieceSize))
-        if count > 0 { return count }
-        if count == 0 {
-          result = .end
-          return 0
-        }
-        let number = currentErrno()
-        if number == EAGAIN || number == EWOULDBLOCK { return 0 }
-        if number != EINTR {
-          result = .failed(number)
-          return 0
-        }
+        if count >= 0 { return count }
+        failure = currentErrno()
+        if failure != EINTR { return 0 }
       }
     }
-    if case .end = result { isAtEnd = true }
-    return result
+    if failure == EAGAIN || failure == EWOULDBLOCK { return }
+    isDry = false
+    isAtEnd = bytes.count == before
+    if failure != 0 { throw SystemError(call: "read", number: failure) }
   }
 
-  /// Hands out lines, without their separators, while `wantsMore` says so. What follows the last separator is a line when the
-  /// input has ended.
-  ///
-  /// - Returns: whether it stopped because no whole line is left.
-  mutating func forEachLine(while wantsMore: () -> Bool, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+  /// Hands out lines, without their ends, as long as `take` returns true; a line that it did not take comes again next time. What
+  /// follows the last end is a line when the input has ended.
+  mutating func forEachLine(_ take: (_ line: UnsafeRawBufferPointer, _ number: Int) -> Bool) {
     var start = 0
-    var isDry = false
-    let separator = Int32(separator)
+    let end = Int32(end)
     bytes.withBytes { bytes in
       guard let base = bytes.baseAddress else {
         isDry = true
         return
       }
-      while wantsMore() {
+      while true {
         let from = max(start, searched)
-        if let found = memchr(base + from, separator, bytes.count - from) {
-          let end = UnsafeRawPointer(found) - base
-          body(UnsafeRawBufferPointer(start: base + start, count: end - start))
-          start = end + 1
+        if let found = memchr(base + from, end, bytes.count - from) {
+          let count = UnsafeRawPointer(found) - base - start
+          // It is not searched again for nothing when it comes again.
+          searched = start + count
+          guard take(UnsafeRawBufferPointer(start: base + start, count: count), nextNumber) else { return }
+          start += count + 1
           searched = start
         } else if isAtEnd, start < bytes.count {
-          body(UnsafeRawBufferPointer(start: base + start, count: bytes.count - start))
+          searched = bytes.count
+          guard take(UnsafeRawBufferPointer(start: base + start, count: bytes.count - start), nextNumber) else {
+            return
+          }
           start = bytes.count
         } else {
           searched = bytes.count
           isDry = true
           return
         }
+        nextNumber += 1
       }
     }
     bytes.consume(start)
-    searched = max(0, searched - start)
-    return isDry
+    searched -= start
   }
 }

@@ -36,23 +36,28 @@ struct PubSettings: Sendable {
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
-    otherTools: [])
+    otherTools: [OptionTable.subscribing, OptionTable.requesting])
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    var connection = try connection.plan(invocation.compatibility)
-    let plan = try publish.plan(self.connection, invocation.compatibility)
+    let plan = try publish.plan(connection, invocation.compatibility)
+    var connection = try connection.plan(
+      invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    let source = try Self.source(of: plan)
     try connection.readPassword(invocation, diagnostics)
-    let payload = try plan.payload.load()
     do throws(SystemError) {
       var publisher = Publisher(
-        plan, input: payload.map { .message($0) } ?? .lines(0), over: connection, as: invocation.compatibility,
-        diagnostics: diagnostics, signals: try Signals())
+        plan, from: source, over: connection, as: invocation.compatibility, diagnostics: diagnostics,
+        signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
+  }
+  private static func source(of plan: PublishPlan) throws(UsageError) -> any MessageSource {
+    if case .lines(let format) = plan.payload { return LineSource(format, plan.encoding, descriptor: 0) }
+    return RepeatedMessage(try plan.payload.load(plan.encoding), plan.repetition)
   }
 }

@@ -1,29 +1,20 @@
-internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
-/// Publishes what the plan says over one connection, waits for the acknowledgements, and finds the exit status that is true.
+/// Publishes what a source has over one connection, waits for the acknowledgements, and finds the exit status that is true.
 struct Publisher: ~Copyable {
-  /// Where the messages come from.
-  enum Input {
-    /// One message, known before the connection is made.
-    case message([UInt8])
-    /// A message for each line of a descriptor.
-    case lines(Int32)
-  }
-
   private let plan: PublishPlan
   private let connection: ConnectionPlan
   private let compatibility: Compatibility
-  private let input: Input
+  private let source: any MessageSource
   private let endpoint: Endpoint
   private let diagnostics: Diagnostics
   private let signals: Signals
   private let client: Client
   private var driver = Driver()
-  private var lines: InputLines?
-  private var isMessagePublished = false
+  /// Topics of the plan that the source's present message went to.
+  private var topicsDone = 0
   private var tally = Tally()
   private var isLeaving = false
   /// The signal that ends the run, and when it ends at the latest.
@@ -37,24 +28,19 @@ struct Publisher: ~Copyable {
   private static let leavePatience: Duration = .milliseconds(700)
 
   init(
-    _ plan: PublishPlan, input: Input, over connection: ConnectionPlan, as compatibility: Compatibility,
-    diagnostics: Diagnostics, signals: consuming Signals
+    _ plan: PublishPlan, from source: any MessageSource, over connection: ConnectionPlan,
+    as compatibility: Compatibility, diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
-    self.input = input
+    self.source = source
     self.connection = connection
     self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
-    let settings: ClientSettings
-    if case .lines(let descriptor) = input {
-      lines = InputLines(descriptor: descriptor)
-      // Exactly once needs a session that outlives a connection; at QoS 1 what was not acknowledged is published again anyhow.
-      settings = connection.client(
-        retryLimit: .foreverAfterFirstConnection, lifetime: plan.qos == .exactlyOnce ? .process : .networkConnection)
-    } else {
-      settings = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
-    }
+    // Exactly once needs a session that outlives a connection; at QoS 1 what was not acknowledged is published again anyhow.
+    let settings = connection.client(
+      retryLimit: plan.isStream ? .foreverAfterFirstConnection : .retries(0),
+      lifetime: plan.qos == .exactlyOnce ? .process : .networkConnection)
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -66,43 +52,33 @@ struct Publisher: ~Copyable {
     driver.watch(signals.descriptor, .readable)
     driver.add(client)
     while true {
-      switch driver.next(until: earliest(limit, ending?.deadline)) {
+      switch driver.next(until: earliest(earliest(limit, ending?.deadline), awaitedTime)) {
       case .client(_, .session(let event)): handle(event)
       case .client(_, .outage(let error, let delay)): outage(error, retryIn: delay)
       case .client(_, .failed(let error)): return failed(error)
       case .client(_, .closed): return left()
       case .ready(let descriptor, _):
-        if descriptor == signals.descriptor {
-          signalled()
-        } else {
-          readLines()
-        }
+        if descriptor == signals.descriptor { signalled() } else { read() }
       case .idle: publish()
       case .deadline:
         if let ending, driver.now >= ending.deadline { return stopped() }
-        return timedOut()
+        if let limit, driver.now >= limit { return timedOut() }
+        publish()
       }
     }
   }
 
   // MARK: - Publishing
 
+  /// When the source has more, if it could be published then. If not, becoming able to is what is waited for.
+  private var awaitedTime: Instant? {
+    isLeaving || ending != nil || !client.canPublish ? nil : source.awaitedTime
+  }
+
   private mutating func publish() {
     guard client.isConnected, !isLeaving else { return }
-    if ending != nil {
-      if client.publishesInFlight == 0 { leave() }
-      return
-    }
-    switch input {
-    case .message(let payload):
-      if !isMessagePublished {
-        isMessagePublished = true
-        payload.withUnsafeBytes { publish($0) }
-      }
-    case .lines: publishLines()
-    }
-    let isInputDone = lines?.isExhausted ?? isMessagePublished
-    if isInputDone, client.publishesInFlight == 0 { leave() }
+    if ending == nil { handOver() }
+    if ending != nil || source.isExhausted, client.publishesInFlight == 0 { leave() }
   }
 
   private mutating func leave() {
@@ -110,37 +86,51 @@ struct Publisher: ~Copyable {
     client.disconnect(properties: connection.disconnectProperties, at: driver.now)
   }
 
-  private mutating func publishLines() {
-    guard var lines = lines.take() else { return }
+  private mutating func handOver() {
     let client = client
-    let isDry = lines.forEachLine(while: { client.canPublish }, { publish($0) })
+    let source = source
+    source.handOver(at: driver.now, isDelivered: { client.publishesInFlight == 0 }) { take($0) }
     // Input is read when the broker takes more, and only then.
-    driver.watch(lines.descriptor, isDry && !lines.isAtEnd ? .readable : nil)
-    self.lines = consume lines
+    if let descriptor = source.descriptor { driver.watch(descriptor, source.wantsToRead ? .readable : nil) }
   }
 
-  private mutating func readLines() {
-    switch lines?.read() {
-    case .failed(let number):
-      diagnostics.error("standard input: \(String(cString: strerror(number)))")
-      tally.count(.usage)
-      leave()
-    case .end, .more, nil: break
+  private mutating func read() {
+    do throws(SystemError) {
+      try source.read()
+    } catch {
+      refused(.usage, "standard input: \(error.explanation)")
     }
   }
 
-  private mutating func publish(_ payload: UnsafeRawBufferPointer) {
-    for topic in plan.topics {
-      do throws(ProtocolError) {
-        _ = try topic.utf8.withBytes { (topic) throws(ProtocolError) in
-          try client.publish(
-            topic: topic, payload: payload, qos: plan.qos, retain: plan.retain, properties: plan.properties,
-            at: driver.now)
-        }
-        tally.handedOver += 1
-      } catch {
-        refused(ExitStatus(error), error.explanation)
+  /// Publishes an item of the source; false when it has to come again.
+  private mutating func take(_ item: OutgoingItem) -> Bool {
+    switch item {
+    case .fault(let line, let explanation):
+      refused(.badText, explanation, line: line)
+      return true
+    case .message(let message):
+      if let topic = message.topic {
+        guard client.canPublish else { return false }
+        publish(message, to: topic)
+        return true
       }
+      while topicsDone < plan.topics.count {
+        guard client.canPublish else { return false }
+        plan.topics[topicsDone].utf8.withBytes { publish(message, to: $0) }
+        topicsDone += 1
+      }
+      topicsDone = 0
+      return true
+    }
+  }
+
+  private mutating func publish(_ message: OutgoingMessage, to topic: UnsafeRawBufferPointer) {
+    do throws(ProtocolError) {
+      try client.publish(
+        topic: topic, payload: message.payload, qos: plan.qos, retain: plan.retain, properties: plan.properties,
+        at: driver.now)
+    } catch {
+      refused(ExitStatus(error), error.explanation, line: message.line, topic: topic)
     }
   }
 
@@ -155,23 +145,31 @@ struct Publisher: ~Copyable {
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
       if republished > 0 {
         tally.republished += republished
-        diagnostics.warning("the broker had forgotten the session: \(republished) messages are published again")
+        diagnostics.warning("the broker had forgotten the session: \(messages(republished)) published again")
       }
     case .published(_, let reason, let text):
       if reason.isFailure {
         refused(.reasonCode(reason.rawValue), "the broker refused: \(reason)" + (text.map { ": \($0)" } ?? ""))
+      } else if reason == .noMatchingSubscribers, plan.requiresSubscribers {
+        refused(.nothingThere, "nobody subscribes to it")
       }
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
     }
   }
 
-  private mutating func refused(_ status: ExitStatus, _ explanation: String) {
-    // A thousand lines refused for one reason are one line here, and a number at the end.
-    if tally.count(status) {
-      let place = plan.topics.count == 1 ? "topic '\(plan.topics[0])': " : ""
-      diagnostics.error(place + explanation)
+  /// Counts a message that is not published. A thousand lines refused for one reason are one line here, and a number at the end.
+  private mutating func refused(
+    _ status: ExitStatus, _ explanation: String, line: Int? = nil, topic: UnsafeRawBufferPointer? = nil
+  ) {
+    guard tally.count(status) else { return }
+    var place = line.map { "line \($0): " } ?? ""
+    if let topic {
+      place += "topic '\(String(decoding: topic, as: UTF8.self))': "
+    } else if line == nil, plan.topics.count == 1 {
+      place += "topic '\(plan.topics[0])': "
     }
+    diagnostics.error(place + explanation)
   }
 
   private mutating func outage(_ error: ConnectionError, retryIn delay: Duration) {
@@ -185,7 +183,7 @@ struct Publisher: ~Copyable {
 
   private mutating func signalled() {
     guard let signal = signals.next(), ending == nil else { return }
-    driver.watch(lines?.descriptor ?? -1, nil)
+    if let descriptor = source.descriptor { driver.watch(descriptor, nil) }
     if client.publishesInFlight > 0, client.isConnected {
       ending = (signal, driver.now + Self.acknowledgementPatience)
     } else {
@@ -215,8 +213,7 @@ struct Publisher: ~Copyable {
 
   /// A signal ends the run: with work undone that is a failure, else it is the signal's own doing.
   private mutating func stopped() -> ExitStatus {
-    tally.unpublished = lines?.remainingCount ?? (isMessagePublished ? 0 : 1)
-    if client.publishesInFlight > 0 || client.unsentCount > 0 || tally.unpublished > 0 {
+    if client.publishesInFlight > 0 || client.unsentCount > 0 || source.remainingCount > 0 {
       return finish(.connectionLost)
     }
     if let signal = ending?.signal { Signals.die(of: signal) }
@@ -224,39 +221,20 @@ struct Publisher: ~Copyable {
   }
 
   private mutating func finish(_ status: ExitStatus) -> ExitStatus {
-    let unacknowledged = client.publishesInFlight + tally.unpublished
-    if unacknowledged > 0 { diagnostics.error("\(unacknowledged) messages were not acknowledged") }
-    if tally.failed > 1 { diagnostics.error("\(tally.failed) messages were not published") }
+    if client.publishesInFlight > 0 { diagnostics.error("\(messages(client.publishesInFlight)) not acknowledged") }
+    if plan.isStream, source.remainingCount > 0 {
+      diagnostics.error("\(messages(source.remainingCount)) not sent any more")
+    }
+    if tally.failed > 1 { diagnostics.error("\(messages(tally.failed)) not published") }
     if tally.republished > 0 {
-      diagnostics.warning("\(tally.republished) messages were published again and may have come twice")
+      diagnostics.warning("\(messages(tally.republished)) published again and may have come twice")
     }
     return status == .ok ? tally.status : status
   }
 }
 
-/// What became of the messages.
-private struct Tally {
-  var handedOver = 0
-  var republished = 0
-  /// Messages that were read and not handed over.
-  var unpublished = 0
-  private(set) var failed = 0
-  private var statuses: [ExitStatus] = []
-
-  /// Counts a message that was not published; true when it is the first with this status.
-  @discardableResult
-  mutating func count(_ status: ExitStatus) -> Bool {
-    failed += 1
-    if statuses.contains(status) { return false }
-    statuses.append(status)
-    return true
-  }
-
-  /// All that failed, failed for one reason: that one. For several reasons: partly.
-  var status: ExitStatus {
-    statuses.count > 1 ? .partly : statuses.first ?? .ok
-  }
-}
+/// "1 message was", "2 messages were".
+private func messages(_ count: Int) -> String { count == 1 ? "1 message was" : "\(count) messages were" }
 
 private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
   guard let one, let other else { return one ?? other }

@@ -34,7 +34,8 @@ struct SubSettings: Sendable {
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
-        takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }))
+        takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
+    otherTools: [OptionTable.publishing, OptionTable.requesting])
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {

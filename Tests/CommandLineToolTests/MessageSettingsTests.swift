@@ -14,8 +14,36 @@ struct PublishOptionTests {
     Row("-t", "t", "--file", "-") { $0.payload = .file(path: bytes("-")) },
     Row("-t", "t", "-s") { $0.payload = .standardInput },
     Row("-t", "t", "--stdin-file") { $0.payload = .standardInput },
-    Row("-t", "t", "-l") { $0.payload = .lines },
-    Row("-t", "t", "--stdin-line") { $0.payload = .lines },
+    Row("-t", "t", "-l") { $0.payload = lines() },
+    Row("-t", "t", "--stdin-line") { $0.payload = lines() },
+    Row("-t", "t", "-l", "-0") { $0.payload = lines { $0.end = 0 } },
+    Row("-0", "--line-topic") {
+      ($0.topics, $0.payload) = (
+        [],
+        lines {
+          $0.end = 0
+          $0.content = .topicAndPayload(separator: nil)
+        }
+      )
+    },
+    Row("-l", "--line-topic", "--line-separator", "; ") {
+      ($0.topics, $0.payload) = ([], lines { $0.content = .topicAndPayload(separator: bytes("; ")) })
+    },
+    Row("-t", "t", "-m", "x", "--require-subscribers") { ($0.requiresSubscribers, $0.qos) = (true, .atLeastOnce) },
+    Row("-t", "t", "-m", "x", "--require-subscribers", "-q", "2") {
+      ($0.requiresSubscribers, $0.qos) = (true, .exactlyOnce)
+    },
+    Row("-t", "t", "-m", "x", "--encoding", "text") { _ in },
+    Row("-t", "t", "-m", "x", "--encoding", "hex") { $0.encoding = .hex },
+    Row("-t", "t", "-m", "x", "--encoding", "base64") { $0.encoding = .base64 },
+    Row("-t", "t", "-m", "x", "--repeat", "3") { $0.repetition.count = 3 },
+    Row("-t", "t", "-m", "x", "--repeat-delay", "0.5") { $0.repetition.pace = .afterDelivery(.milliseconds(500)) },
+    Row("-t", "t", "-m", "x", "--every", "1m") { $0.repetition = Repetition(count: nil, pace: .every(.seconds(60))) },
+    Row("-t", "t", "-m", "x", "--every", "2", "--repeat", "9") {
+      $0.repetition = Repetition(count: 9, pace: .every(.seconds(2)))
+    },
+    // mosquitto_pub does not repeat lines either.
+    Row("-t", "t", "-l", "--repeat", "3") { ($0.payload, $0.repetition.count) = (lines(), 3) },
     Row("-t", "t", "-m", "a", "-m", "x") { _ in },
     Row("-t", "t", "-m", "x", "-q", "1") { $0.qos = .atLeastOnce },
     Row("-t", "t", "-m", "x", "--qos=2") { $0.qos = .exactlyOnce },
@@ -27,6 +55,12 @@ struct PublishOptionTests {
     Row("-L", "mqtt://h/a%2Fb", "-m", "x") { $0.topics = [topic("a%2Fb")] },
     Row("-L", "mqtt://h//a", "-t", "t", "-m", "x") { $0.topics = [topic("/a"), topic("t")] },
   ]
+
+  private static func lines(_ change: (inout LineFormat) -> Void = { _ in }) -> PayloadSource {
+    var format = LineFormat()
+    change(&format)
+    return .lines(format)
+  }
 
   @Test("each option means what the interface says", arguments: rows)
   func meaning(row: Row<PublishPlan>) throws {
@@ -70,11 +104,47 @@ struct PublishOptionTests {
       (["-L", "mqtt://h/+", "-m", "x"], "-L: \"+\": a topic name has no wildcards + and #"),
       (["-t", "t", "-m", "x", "-q", "3"], "-q: \"3\" is not 0, 1 or 2"),
       (["-t", "t", "-m", "x", "-q", "abc"], "-q: \"abc\" is not 0, 1 or 2"),
+      (
+        ["-t", "t", "-m", "x", "--require-subscribers", "-q", "0"],
+        "--require-subscribers: needs -q 1 or 2: QoS 0 is not acknowledged"
+      ),
+      (
+        ["-t", "t", "-m", "x", "--require-subscribers", "-V", "311"],
+        "--require-subscribers: needs MQTT 5, and -V asks for MQTT 3.1.1"
+      ),
+      (["-t", "t", "-m", "x", "-0"], "-0: needs messages that are lines: -l"),
+      (["-t", "t", "--line-topic"], "--line-topic: cannot stand together with -t"),
+      (["--line-topic", "-m", "x"], "-m: cannot stand together with -l"),
+      (["-t", "t", "-l", "--line-separator", ":"], "--line-separator: needs --line-topic"),
+      (["--line-topic", "--line-separator", ""], "--line-separator: is empty"),
+      (["-t", "t", "-m", "x", "--encoding", "hexa"], "--encoding: \"hexa\" is not text, hex or base64"),
+      (["-t", "t", "-m", "x", "--repeat", "0"], "--repeat: \"0\" is not a number from 1"),
+      (
+        ["-t", "t", "-m", "x", "--repeat-delay", "soon"],
+        "--repeat-delay: \"soon\" is not a time such as 10, 0.5, 500ms, 2s, 5m, 1h or 7d"
+      ),
+      (["-t", "t", "-m", "x", "--every", "0"], "--every: \"0\" is not a time above zero"),
+      (
+        ["-t", "t", "-m", "x", "--every", "1", "--repeat-delay", "1"],
+        "--every: cannot stand together with --repeat-delay"
+      ),
+      (
+        ["-t", "t", "-l", "--every", "1"],
+        "--every: is for one message, and -l publishes lines as they come"
+      ),
       (["-t", "t", "-v"], "-v: unknown option; it belongs to mqsub"),
       (["-t", "t", "--filter-out", "x"], "--filter-out: unknown option; it belongs to mqsub"),
     ])
   func mistakes(words: [String], message: String) {
     #expect(throws: UsageError(message)) { try publishing(words) }
+  }
+
+  @Test("--require-subscribers asks for MQTT 5, also under mosquitto's name")
+  func latestVersion() throws {
+    for program in ["mqpub", "mosquitto_pub"] {
+      let plan = try publishing(["-t", "t", "-m", "x", "--require-subscribers"], as: program)
+      #expect(plan.connection.version == .fixed(.v5))
+    }
   }
 
   @Test("under mosquitto's name the last topic wins")
@@ -87,7 +157,9 @@ struct PublishOptionTests {
   func sources() throws {
     let folder = try TemporaryFolder()
     let file = try folder.write("-t a\n-t b\n-l\n-q 2\n", to: "options")
-    #expect(try publishing(["-o", file]).publish.payload == .lines)
+    #expect(try publishing(["-o", file]).publish.payload == .lines(LineFormat()))
+    // The topics of a file do not stand in the way of lines that have theirs.
+    #expect(try publishing(["-o", file, "--line-topic"]).publish.topics == [])
     let plan = try publishing(["-o", file, "-m", "x", "-t", "c"]).publish
     #expect((plan.payload, plan.topics, plan.qos) == (.bytes(bytes("x")), [topic("c")], .exactlyOnce))
   }
@@ -176,7 +248,7 @@ struct OptionTableTests {
     for option in tables.joined() where !option.short.isEmpty {
       #expect(names.updateValue(option.long, forKey: option.short) ?? option.long == option.long)
     }
-    #expect(names.keys.sorted().joined() == "ACDILMNPRTUVWcdfhiklmnopqrstuvx")
+    #expect(names.keys.sorted().joined() == "0ACDILMNPRTUVWcdfhiklmnopqrstuvx")
   }
 
   @Test("help fits a terminal of 80 columns")

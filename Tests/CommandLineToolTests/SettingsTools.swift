@@ -50,8 +50,9 @@ func publishing(
   _ words: [String], as program: String = "mqpub", environment: [String: String] = [:]
 ) throws(UsageError) -> (connection: ConnectionPlan, publish: PublishPlan) {
   let (settings, compatibility) = try typed(Publishing.tool, words, as: program, environment: environment)
+  let publish = try settings.publish.plan(settings.connection, compatibility)
   return (
-    try settings.connection.plan(compatibility), try settings.publish.plan(settings.connection, compatibility)
+    try settings.connection.plan(compatibility, forLatestVersion: publish.optionForLatestVersion), publish
   )
 }
 

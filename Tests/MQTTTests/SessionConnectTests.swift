@@ -222,7 +222,7 @@ import Testing
     try pair.session.connectionOpened(at: pair.now)
     _ = pair.output()
     var seen: [SessionPair.Seen] = []
-    for byte in wire("20 r* 00 00 [] | 30 r* s* 'a' [] 'x' | 32 r* s* 'a' m1 [] 'y'") {
+    for byte in TestSupport.wire("20 r* 00 00 [] | 30 r* s* 'a' [] 'x' | 32 r* s* 'a' m1 [] 'y'") {
       pair.send([byte])
       seen += pair.events()
     }
@@ -293,6 +293,9 @@ import Testing
     pair.send("40 r2 m1")
     _ = pair.events()
     #expect(seen.map(\.isSent) == [true, true, false])
-    #expect(seen.map(\.bytes) == [wire("30 r* s* 't' '1'"), wire("32 r* s* 't' m1 '2'"), wire("40 r2 m1")])
+    #expect(
+      seen.map(\.bytes) == [
+        TestSupport.wire("30 r* s* 't' '1'"), TestSupport.wire("32 r* s* 't' m1 '2'"), TestSupport.wire("40 r2 m1"),
+      ])
   }
 }

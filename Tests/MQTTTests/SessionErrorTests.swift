@@ -85,7 +85,7 @@ import Testing
 
   @Test("Random bytes never trap, whatever the state", arguments: 0..<8)
   func randomBytes(seed: UInt64) throws {
-    var random = Random(seed: seed)
+    var random = SeededGenerator(state: seed)
     for round in 0..<300 {
       let version = ProtocolVersion.allCases[round % 3]
       let pair = SessionPair(version, keepAlive: 10) {

@@ -55,7 +55,7 @@ private final class Schedule {
   var cutPlace: Int?
   /// Bytes that have arrived on either side.
   private(set) var moved = 0
-  private var random: Random
+  private var random: SeededGenerator
   /// Bytes on their way.
   private var up: [UInt8] = []
   private var down: [UInt8] = []
@@ -72,7 +72,7 @@ private final class Schedule {
 
   init(_ version: ProtocolVersion, seed: UInt64, messageCount: Int = 12) {
     self.messageCount = messageCount
-    random = Random(seed: seed)
+    random = SeededGenerator(state: seed)
     let inflight = 1 + random.next(8)
     pair = SessionPair(version) {
       $0.lifetime = .persistent

@@ -66,7 +66,7 @@ final class SessionPair {
 
   /// The broker sends.
   func send(_ notation: WireNotation, sourceLocation: SourceLocation = #_sourceLocation) {
-    send(wire(notation, sourceLocation: sourceLocation))
+    send(TestSupport.wire(notation, sourceLocation: sourceLocation))
   }
 
   func send(_ bytes: [UInt8]) {
@@ -82,7 +82,7 @@ final class SessionPair {
 
   /// Everything that wants to leave is this, packets with `|` between them.
   func expectSent(_ notation: WireNotation, sourceLocation: SourceLocation = #_sourceLocation) {
-    let (sent, expected) = (output(), wire(notation, sourceLocation: sourceLocation))
+    let (sent, expected) = (output(), TestSupport.wire(notation, sourceLocation: sourceLocation))
     guard sent != expected else { return }
     Issue.record(
       "sent     \(WireNotation.describe(sent))\nexpected \(WireNotation.describe(expected))",
@@ -187,4 +187,9 @@ func reasonCode(of body: () throws -> Void) -> ReasonCode? {
   } catch {
     return (error as? ProtocolError)?.reasonCode
   }
+}
+
+extension SeededGenerator {
+  /// A number from 0 up to, but not including, `limit`.
+  mutating func next(_ limit: Int) -> Int { Int(next(upperBound: UInt(limit))) }
 }

@@ -45,6 +45,19 @@ import Testing
     #expect(pair.session.publishesInFlight == 0)
   }
 
+  @Test("[table 3-5, MQTT 5] What PUBREC says besides success is what the publish ends with")
+  func pubrecReasonCode() throws {
+    let pair = SessionPair(.v5)
+    try pair.connect()
+    let number = try #require(try pair.publish(.exactlyOnce))
+    _ = pair.output()
+    pair.send("50 r3 m1 10")  // no matching subscribers
+    #expect(pair.events() == [])
+    pair.expectSent("62 r2 m1")
+    pair.send("70 r2 m1")
+    #expect(pair.events() == [.published(number, .noMatchingSubscribers)])
+  }
+
   @Test("[MQTT-4.3.3-4] A PUBREC that comes twice is answered twice")
   func repeatedPubrec() throws {
     let pair = SessionPair(.v5)
@@ -149,7 +162,7 @@ import Testing
     }
   }
 
-  @Test("[MQTT-2.2.1-3] A publish that is never acknowledged keeps its identifier while 140,000 others go by")
+  @Test("[MQTT-2.2.1-3] A publish that is never acknowledged keeps its identifier while 70,000 others go by")
   func neverAcknowledged() throws {
     let pair = SessionPair(.v311)
     try pair.connect()
@@ -159,7 +172,7 @@ import Testing
     let request = try pair.subscribe("f")
     pair.expectSent("82 r* m2 s* 'f' 00")
     var used = Set<Int>()
-    for index in 0..<140_000 {
+    for index in 0..<70_000 {
       try #require(pair.canPublish)
       let number = try #require(try pair.publish(.atLeastOnce))
       let output = pair.output()
@@ -184,6 +197,27 @@ import Testing
     pair.expectSent("62 r2 m1")
     pair.send("70 r2 m1")
     #expect(pair.events() == [.published(stuck, .success)])
+  }
+
+  @Test(
+    "[MQTT-4.4.0-1] A publish that is never acknowledged is not sent again on its connection, also while others wait for quota"
+  )
+  func neverAcknowledgedAndNoQuota() throws {
+    let pair = SessionPair(.v5)
+    try pair.connect(properties: "21 n2")
+    try pair.publish("stuck", "s", .atLeastOnce)
+    _ = pair.output()
+    try pair.publish(.atLeastOnce)
+    try pair.publish(.atLeastOnce)
+    for _ in 0..<66_000 {
+      let output = pair.output()
+      try #require(output.count == 9 && output[4] == 0x74, "sent \(WireNotation.describe(output))")
+      // One is on its way, and two behind it wait.
+      try pair.publish(.atLeastOnce)
+      pair.send([0x40, 2, output[5], output[6]])
+      guard case .published? = pair.nextEvent() else { break }
+    }
+    #expect(pair.session.publishesInFlight == 3)
   }
 
   @Test("[MQTT-2.2.1-3] With all identifiers in use nothing more is taken in, and SUBSCRIBE still finds one")
@@ -273,6 +307,32 @@ import Testing
     pair.send("40 r2 m1")
     _ = pair.events()
     pair.expectSent("32 r* s* 't' m2 \(version.noProperties) 'b'")
+  }
+
+  @Test(
+    "Where nothing is said, 1,000 are in flight, and 20 on 3.x, where a broker cannot tell",
+    arguments: ProtocolVersion.allCases)
+  func defaultInflight(_ version: ProtocolVersion) throws {
+    let pair = SessionPair(version) { $0.maximumInflight = nil }
+    try pair.connect()
+    while pair.canPublish { try pair.publish(.atLeastOnce) }
+    #expect(pair.session.publishesInFlight == (version.hasProperties ? 1_000 : 20))
+  }
+
+  @Test("canPublish turns false while 8 MiB are unacknowledged")
+  func inflightBytesLimit() throws {
+    let pair = SessionPair(.v5)
+    try pair.connect()
+    let payload = String(repeating: "x", count: (1 << 20) - 8)
+    for _ in 0..<8 {
+      #expect(pair.canPublish)
+      try pair.publish("t", payload, .atLeastOnce)
+      _ = pair.output()
+    }
+    #expect(!pair.canPublish)
+    pair.send("40 r2 m3")
+    _ = pair.events()
+    #expect(pair.canPublish)
   }
 
   @Test("canPublish turns false while much output waits, and true again when the network has taken it")

@@ -38,11 +38,15 @@ import Testing
     pair.send("34 r* s* 'a' m7 \(version.noProperties) 'x'")
     #expect(pair.events() == [.message("a", "x", .exactlyOnce)])
     pair.expectNothingSent()
+    #expect(pair.session.deliveriesUnreleased == 0)
     pair.session.acknowledge(pair.deliveries[0])
     pair.expectSent("50 r2 m7")
+    #expect(pair.session.deliveriesInFlight == 0)
+    #expect(pair.session.deliveriesUnreleased == 1)
     pair.send("62 r2 m7")
     #expect(pair.events() == [])
     pair.expectSent("70 r2 m7")
+    #expect(pair.session.deliveriesUnreleased == 0)
   }
 
   @Test(
@@ -93,7 +97,7 @@ import Testing
       let ready = (0..<4).prefix { done.contains($0) }.count
       #expect(sent.count == 4 * ready, "what is finished and what came before it")
     }
-    #expect(sent == wire("40 r2 m1 | 50 r2 m2 | 40 r2 m3 | 50 r2 m4"))
+    #expect(sent == TestSupport.wire("40 r2 m1 | 50 r2 m2 | 40 r2 m3 | 50 r2 m4"))
   }
 
   @Test("acknowledgeAll finishes everything so far, and nothing that comes later")
@@ -391,7 +395,7 @@ import Testing
   func floodOfMessages() throws {
     let pair = SessionPair(.v5)
     try pair.connect()
-    let message = wire("32 r* s* 'a' m1 []")
+    let message = TestSupport.wire("32 r* s* 'a' m1 []")
     pair.send([UInt8]((0..<65_535).map { _ in message }.joined()))
     var count = 0
     while case .message? = pair.nextEvent() { count += 1 }

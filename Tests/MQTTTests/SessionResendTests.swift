@@ -310,7 +310,7 @@ import Testing
     let p = version.noProperties
     for index in 0..<4 { try pair.publish("t", "\(index)", .atMostOnce, retain: index == 3) }
     try pair.publish("t", "q", .atLeastOnce)
-    let size = wire("30 r* s* 't' \(p) '0'").count
+    let size = TestSupport.wire("30 r* s* 't' \(p) '0'").count
     pair.session.outputTaken(size + 1, at: pair.now)
     pair.close()
     #expect(pair.session.outputCount == 0)
@@ -320,7 +320,7 @@ import Testing
       pair.close()
     }
     try pair.connect(sessionPresent: true)
-    let resent = wire("3A r* s* 't' m1 \(p) 'q'").count
+    let resent = TestSupport.wire("3A r* s* 't' m1 \(p) 'q'").count
     pair.session.outputTaken(resent + size, at: pair.now)
     pair.close()
     try pair.connect(sessionPresent: true)

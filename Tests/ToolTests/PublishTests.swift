@@ -77,6 +77,36 @@ struct PublishTests {
     #expect(Set(subscriber.outputText.split(separator: "\n")) == ["a 1 kept", "b/c 1 kept"])
   }
 
+  @Test("6: with --require-subscribers nobody there is a failure, somebody there is none")
+  func requiredSubscribers() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let options = broker.options + ["-t", "home/temp", "-m", "x"]
+    expectSuccess(try ToolProcess.run("mqpub", options + ["-V", "5", "-q", "1"]))
+    let alone = try ToolProcess.run("mqpub", options + ["--require-subscribers"])
+    #expect(alone.end == .exited(6))
+    #expect(alone.errorText == "mqpub: Error: topic 'home/temp': nobody subscribes to it\n")
+    let subscriber = try received(1, at: broker) {
+      expectSuccess(try ToolProcess.run("mqpub", options + ["--require-subscribers"]))
+    }
+    #expect(messages(subscriber) == ["x"])
+  }
+
+  @Test("6: --require-subscribers believes PUBREC, which mosquitto does not use for it")
+  func requiredSubscribersExactlyOnce() throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["-t", "t", "-m", "x", "-q", "2", "--require-subscribers"])
+    let connection = try broker.acceptUnanswered()
+    try connection.send("20 03 00 00 00")
+    try connection.expect("34 r* s* 't' m1 00 'x'")
+    try connection.send("50 r3 m1 10")
+    try connection.expect("62 r2 m1")
+    try connection.send("70 r2 m1")
+    try connection.expect("e0 00")
+    connection.close()
+    #expect(try tool.wait() == .exited(6))
+  }
+
   @Test("a line is published while the input is still open")
   func liveLine() throws {
     let peer = try CountingPeer()

@@ -38,6 +38,23 @@ import Testing
     #expect(peer.counts.violations == [])
   }
 
+  @Test("a session that was for one stream only does not stay at the broker", arguments: ["31", "311"])
+  func sessionIsEnded(version: String) throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess("mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l"])
+    let stream = try broker.acceptConnect()
+    #expect(stream.connect?.cleanStart == false)
+    try stream.expect("e0 00")
+    stream.close()
+    let end = try broker.acceptConnect()
+    #expect(end.connect?.cleanStart == true)
+    #expect(end.connect?.clientIdentifier == stream.connect?.clientIdentifier)
+    try end.expect("e0 00")
+    end.close()
+    #expect(try tool.wait() == .exited(0))
+    #expect(tool.errorText == "")
+  }
+
   @Test("connections that are cut lose nothing at QoS 1", arguments: versions)
   func cutAtLeastOnce(version: String) throws {
     let peer = try CountingPeer()

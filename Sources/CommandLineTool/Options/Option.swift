@@ -20,6 +20,7 @@ public struct OptionDescription: Sendable {
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
+    case spool = "Spool"
     case time = "Time and reconnecting"
     case diagnostics = "Diagnostics"
     case general = "General"

@@ -25,7 +25,8 @@ public struct Source: Hashable, Sendable {
 public struct Accumulated<Element: Sendable>: Sendable {
   /// The values that hold.
   public private(set) var values: [Element]
-  private var kind: SourceKind?
+  /// The kind of source that they are from.
+  private(set) var kind: SourceKind?
 
   /// No values yet.
   public init() { values = [] }

@@ -9,12 +9,14 @@ extension ConnectionPlan {
   ///   - lifetime: how long the broker keeps the session where nobody asked for it to be kept.
   public func client(retryLimit: ReconnectPolicy.Limit, lifetime: SessionLifetime) -> ClientSettings {
     var session = SessionSettings(connect: connect, version: connect.protocolVersion)
-    session.lifetime = connect.cleanStart ? lifetime : .persistent
+    let limit = limit(retryLimit)
+    // What no second connection will look for need not outlive the first.
+    session.lifetime = connect.cleanStart ? (limit == .retries(0) ? .networkConnection : lifetime) : .persistent
     session.maximumInflight = maximumInflight.map { Int($0) }
     session.isStrict = isStrict
     var client = ClientSettings(
       endpoint: .tcp(host: host, port: port), session: session,
-      reconnect: ReconnectPolicy(limit(retryLimit), maximumTime: retryTime))
+      reconnect: ReconnectPolicy(limit, maximumTime: retryTime))
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }

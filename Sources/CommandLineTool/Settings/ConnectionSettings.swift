@@ -132,9 +132,11 @@ public struct ConnectionPlan: Hashable, Sendable {
 }
 
 extension ConnectionSettings {
-  /// What the settings mean together, or why they mean nothing.
-  public func plan(_ compatibility: Compatibility) throws(UsageError) -> ConnectionPlan {
-    let version = try versionChoice(compatibility)
+  /// What the settings mean together, or why they mean nothing. `option` is one of the tool's that needs MQTT 5.
+  public func plan(
+    _ compatibility: Compatibility, forLatestVersion option: String? = nil
+  ) throws(UsageError) -> ConnectionPlan {
+    let version = try versionChoice(compatibility, forLatestVersion: option)
     let first = if case .fixed(let version) = version { version } else { ProtocolVersion.latest }
     let userName = try userName.value(forHost: host).map { (name) throws(UsageError) in try Self.text(name, of: "-u") }
     var password: [UInt8]?
@@ -160,8 +162,10 @@ extension ConnectionSettings {
   }
 
   /// Options that only the latest version can carry out ask for it, and contradict an older one.
-  private func versionChoice(_ compatibility: Compatibility) throws(UsageError) -> VersionChoice {
-    var needing: String?
+  private func versionChoice(
+    _ compatibility: Compatibility, forLatestVersion option: String?
+  ) throws(UsageError) -> VersionChoice {
+    var needing = option
     if sessionExpiryInterval != nil { needing = "-x" }
     if !properties.values.isEmpty { needing = "-D" }
     guard let needing else { return version ?? compatibility.version }

@@ -4,8 +4,17 @@ public import MQTT
 public struct PublishSettings: Sendable {
   var topics = Accumulated<TopicName>()
   var payload = Exclusive<PayloadSource>()
-  var qos = QoS.atMostOnce
+  var encoding = PayloadEncoding.text
+  var linesEndWithNUL = false
+  /// The source that said `--line-topic`.
+  var lineTopic: SourceKind?
+  var lineSeparator: [UInt8]?
+  var repeatCount: Int?
+  var repeatDelay: Duration?
+  var period: Duration?
+  var qos: QoS?
   var retain = false
+  var requiresSubscribers = false
 
   /// The defaults.
   public init() {}
@@ -16,30 +25,54 @@ public struct PublishSettings: Sendable {
   }
 }
 
-/// Where the payload comes from.
-public enum PayloadSource: Hashable, Sendable {
-  /// These bytes; none for a message without payload.
-  case bytes([UInt8])
-  /// The whole file.
-  case file(path: [UInt8])
-  /// All of standard input.
-  case standardInput
-  /// Each line of standard input is a message.
-  case lines
+/// How often a message that is known from the start is published.
+public struct Repetition: Hashable, Sendable {
+  /// When the next time is.
+  public enum Pace: Hashable, Sendable {
+    /// So long after the message was delivered.
+    case afterDelivery(Duration)
+    /// At whole multiples of this time after the first.
+    case every(Duration)
+  }
+
+  /// How many times; nil until something ends it.
+  public var count: Int?
+  /// When the next time is.
+  public var pace: Pace
+
+  /// Once, and no more.
+  public static let once = Repetition(count: 1, pace: .afterDelivery(.zero))
 }
 
 /// What the settings mean together.
 public struct PublishPlan: Hashable, Sendable {
-  /// Where each message goes.
+  /// Where each message goes whose topic its source does not say.
   public var topics: [TopicName]
   /// Where the payload comes from.
   public var payload: PayloadSource
+  /// How the payload is written there.
+  public var encoding = PayloadEncoding.text
+  /// How often it is published, unless it is lines.
+  public var repetition = Repetition.once
   /// How surely each message is delivered.
   public var qos: QoS
   /// Whether the broker keeps the message as the topic's value.
   public var retain: Bool
+  /// Whether a message that nobody subscribes to is a failure.
+  public var requiresSubscribers = false
   /// The properties of each PUBLISH packet.
   public var properties: Properties
+}
+
+extension PublishPlan {
+  /// Whether the run goes on for as long as its input, or somebody, wants: a connection that is lost is then made again.
+  public var isStream: Bool {
+    if case .lines = payload { return true }
+    return repetition != .once
+  }
+
+  /// The option that only MQTT 5 can carry out.
+  public var optionForLatestVersion: String? { requiresSubscribers ? "--require-subscribers" : nil }
 }
 
 extension PublishSettings {
@@ -47,57 +80,57 @@ extension PublishSettings {
   public func plan(
     _ connection: ConnectionSettings, _ compatibility: Compatibility
   ) throws(UsageError) -> PublishPlan {
-    guard let lastTopic = topics.values.last else { throw UsageError("no topic: name one with -t") }
-    guard let payload = payload.value else { throw UsageError("no message: give one with -m, -n, -f, -s or -l") }
+    let payload = try payloadSource()
+    if requiresSubscribers, qos == .atMostOnce {
+      throw UsageError("--require-subscribers: needs -q 1 or 2: QoS 0 is not acknowledged")
+    }
     return PublishPlan(
-      topics: compatibility.lastTopicWins ? [lastTopic] : topics.values, payload: payload, qos: qos, retain: retain,
-      properties: try connection.properties.properties(for: .publish))
+      topics: try topics(for: payload, compatibility), payload: payload, encoding: encoding,
+      repetition: try repetition(of: payload), qos: qos ?? (requiresSubscribers ? .atLeastOnce : .atMostOnce),
+      retain: retain,
+      requiresSubscribers: requiresSubscribers, properties: try connection.properties.properties(for: .publish))
   }
 
-  /// The options of the group.
-  public static let options: [Option<PublishSettings>] = [
-    Option(
-      OptionDescription(
-        short: "t", long: "topic", value: .one("TOPIC"), section: .messages,
-        summary: "publish to TOPIC; may be repeated",
-        details: "Each message goes to each topic. Topics on the command line replace those of files.")
-    ) { (settings, value) throws(UsageError) in try settings.take(topicIn: value) },
-    Option(
-      OptionDescription(
-        short: "m", long: "message", value: .one("TEXT"), section: .messages, summary: "publish TEXT",
-        details: "The bytes are sent as they are; nothing in them has a meaning.")
-    ) { (settings, value) throws(UsageError) in
-      try settings.payload.set(.bytes(value.bytes), by: "-m", from: value.source)
-    },
-    Option(
-      byUse: OptionDescription(
-        short: "n", long: "null-message", section: .messages, summary: "publish a message without payload",
-        details: "With {--retain} it removes the value that the broker keeps for the topic.")
-    ) { (settings, use) throws(UsageError) in try settings.payload.set(.bytes([]), by: "-n", from: use.source) },
-    Option(
-      OptionDescription(
-        short: "f", long: "file", value: .one("FILE"), section: .messages,
-        summary: "publish the contents of FILE as one message")
-    ) { (settings, value) throws(UsageError) in
-      try settings.payload.set(.file(path: value.bytes), by: "-f", from: value.source)
-    },
-    Option(
-      byUse: OptionDescription(
-        short: "s", long: "stdin-file", section: .messages, summary: "publish all of standard input as one message")
-    ) { (settings, use) throws(UsageError) in try settings.payload.set(.standardInput, by: "-s", from: use.source) },
-    Option(
-      byUse: OptionDescription(
-        short: "l", long: "stdin-line", section: .messages, summary: "publish each line of standard input",
-        details: "The end of the line does not belong to the message; an empty line is one without payload.")
-    ) { (settings, use) throws(UsageError) in try settings.payload.set(.lines, by: "-l", from: use.source) },
-    Option(
-      OptionDescription(
-        short: "q", long: "qos", value: .one("QOS"), section: .messages,
-        summary: "0 at most once, 1 at least once, 2 exactly once (0)")
-    ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
-    Option(
-      OptionDescription(
-        short: "r", long: "retain", section: .messages, summary: "let the broker keep the message as the topic's value")
-    ) { $0.retain = true },
-  ]
+  private func payloadSource() throws(UsageError) -> PayloadSource {
+    guard let payload = payload.value else {
+      // Whoever forgot both has forgotten the topic first.
+      if topics.values.isEmpty { throw Self.topicIsMissing }
+      throw UsageError("no message: give one with -m, -n, -f, -s or -l")
+    }
+    guard case .lines(var format) = payload else {
+      if linesEndWithNUL { throw UsageError("-0: needs messages that are lines: -l") }
+      return payload
+    }
+    if linesEndWithNUL { format.end = 0 }
+    if lineTopic != nil {
+      format.content = .topicAndPayload(separator: lineSeparator)
+    } else if lineSeparator != nil {
+      throw UsageError("--line-separator: needs --line-topic")
+    }
+    return .lines(format)
+  }
+
+  private func topics(
+    for payload: PayloadSource, _ compatibility: Compatibility
+  ) throws(UsageError) -> [TopicName] {
+    if case .lines(let format) = payload, format.content != .payload {
+      // What a file or MQTOOLS_URL says for other runs does not matter here.
+      guard topics.kind != lineTopic else { throw UsageError("--line-topic: cannot stand together with -t") }
+      return []
+    }
+    guard let last = topics.values.last else { throw Self.topicIsMissing }
+    return compatibility.lastTopicWins ? [last] : topics.values
+  }
+
+  private func repetition(of payload: PayloadSource) throws(UsageError) -> Repetition {
+    if let period {
+      if case .lines = payload { throw UsageError("--every: is for one message, and -l publishes lines as they come") }
+      if repeatDelay != nil { throw UsageError("--every: cannot stand together with --repeat-delay") }
+      return Repetition(count: repeatCount, pace: .every(period))
+    }
+    // With lines they have no meaning, as with mosquitto_pub.
+    return Repetition(count: repeatCount ?? 1, pace: .afterDelivery(repeatDelay ?? .zero))
+  }
+
+  private static let topicIsMissing = UsageError("no topic: name one with -t")
 }

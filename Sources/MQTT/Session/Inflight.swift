@@ -17,6 +17,8 @@ struct Inflight: ~Copyable, Sendable {
 
   struct Entry: BitwiseCopyable, Sendable {
     var state: State
+    /// What PUBREC said, which PUBCOMP does not repeat.
+    var pubrecReasonCode = ReasonCode.success
     /// Whether the packet has been on a network connection of this session.
     var wasSent = false
     /// Whether it is on this network connection, and counts against its send quota.
@@ -83,11 +85,28 @@ struct Inflight: ~Copyable, Sendable {
     return sequence
   }
 
-  /// Begins with sequence number `sequence`, where an earlier process left off. Nothing may be in flight.
+  /// Goes on with sequence number `sequence`: anywhere while nothing is in flight, else forwards.
   mutating func begin(at sequence: Int) {
-    precondition(entries.isEmpty && sequence >= 0)
-    first = sequence
-    unsent = sequence
+    if entries.isEmpty { (first, unsent) = (sequence, sequence) }
+    precondition(sequence >= max(next, 0) && sequence - first < Self.identifierCount)
+    let isAllSent = unsent == next
+    while next < sequence { entries.append(Entry(state: .done, offset: packetsStart + packets.count)) }
+    if isAllSent { unsent = next }
+  }
+
+  /// Takes in what was published before and awaits PUBCOMP; it cannot be published again.
+  mutating func appendReleased() {
+    let offset = packetsStart + packets.count
+    entries.append(Entry(state: .awaitingPubcomp, wasSent: true, holdsQuota: true, number: next, offset: offset))
+    publishCount += 1
+  }
+
+  /// Forgets everything.
+  mutating func removeAll() {
+    (first, unsent) = (next, next)
+    entries.removeAll()
+    packets.removeAll()
+    (packetsStart, liveBytes, publishCount, requestCount) = (0, 0, 0, 0)
   }
 
   /// The packet identifier that the next entry gets.

@@ -162,6 +162,7 @@ extension Session {
     switch inflight[sequence].state {
     case .awaitingPubrec:
       if packet.reasonCode.isFailure { return end(sequence, packet.reasonCode, packet.properties) }
+      inflight[sequence].pubrecReasonCode = packet.reasonCode
       guard releasesByItself else {
         inflight[sequence].state = .awaitingRelease
         return .received(inflight[sequence].number)
@@ -185,8 +186,8 @@ extension Session {
     guard let sequence = publish(with: packet.packetIdentifier) else { return nil }
     guard inflight[sequence].state == .awaitingPubcomp else { throw .notAwaited(packet) }
     // 0x92 tells that the broker had released it before: delivered all the same (section 4.3.3).
-    let reasonCode = packet.reasonCode == .packetIdentifierNotFound ? .success : packet.reasonCode
-    return end(sequence, reasonCode, packet.properties)
+    let isDelivered = packet.reasonCode == .success || packet.reasonCode == .packetIdentifierNotFound
+    return end(sequence, isDelivered ? inflight[sequence].pubrecReasonCode : packet.reasonCode, packet.properties)
   }
 
   /// Takes a publish out of flight and gives its quota to the next.

@@ -46,6 +46,9 @@ public struct Session: ~Copyable {
   public var observer: ((_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void)?
   /// Whether PUBREL follows PUBREC by itself. If not, `Event.received` asks for `release`.
   public var releasesByItself = true
+  /// Whether publishes are kept when a network connection ends, and sent again on the next. If not, the application hands
+  /// them over again.
+  public var resendsByItself = true
 
   /// What the broker said that it can do; the specification's defaults before CONNACK.
   public internal(set) var limits = ServerLimits()
@@ -99,10 +102,11 @@ public struct Session: ~Copyable {
   public mutating func connectionOpened(at now: Instant) throws(ProtocolError) {
     precondition(phase == .closed, "connectionClosed comes first")
     precondition(
-      settings.version == decoder.version || inflight.publishCount == 0, "publishes are kept as they were encoded")
+      settings.version == decoder.version || inflight.publishCount == 0 && unsentAtMostOnce.isEmpty,
+      "publishes are kept as they were encoded")
     let version = settings.version
     var connect = settings.connect
-    connect.protocolVersion = settings.version
+    connect.protocolVersion = version
     connect.cleanStart = cleanStart
     if settings.lifetime == .process, version.hasProperties {
       connect.properties[.sessionExpiryInterval] = Self.processExpiry
@@ -125,7 +129,7 @@ public struct Session: ~Copyable {
     case .networkConnection: true
     // On 3.x a session that began clean ends with its connection, so a session to be resumed must not.
     case .process: settings.version.hasProperties && !wasConnected
-    case .persistent: false
+    case .persistent: settings.startsClean && settings.version.hasProperties && !wasConnected
     }
   }
 
@@ -186,6 +190,7 @@ public struct Session: ~Copyable {
       default: inflight[sequence].holdsQuota = false
       }
     }
+    if !resendsByItself { inflight.removeAll() }
   }
 
   // MARK: - What the application wants
@@ -200,12 +205,13 @@ public struct Session: ~Copyable {
   /// acknowledged, and sent as soon as there is a connection and send quota; the first CONNACK must have come, for before
   /// it nobody knows which version is spoken.
   ///
+  /// - Parameter isDuplicate: whether an earlier process may have sent it.
   /// - Returns: a number that `Event.published` will bring back; nil at QoS 0.
   /// - Throws: what the broker's limits forbid (section 3.2.2.3), before anything is sent.
   @discardableResult
   public mutating func publish(
     topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, qos: QoS, retain: Bool = false,
-    properties: borrowing Properties, at now: Instant
+    isDuplicate: Bool = false, properties: borrowing Properties, at now: Instant
   ) throws(ProtocolError) -> Int? {
     precondition(phase == .connected || wasConnected && qos != .atMostOnce, "no connection: ask canPublish")
     let topicAlias = properties.isEmpty || !settings.version.hasProperties ? nil : properties[.topicAlias]
@@ -233,6 +239,7 @@ public struct Session: ~Copyable {
         properties: properties, topicAlias: nil, version: version)
       try queue.checkSize(from: before, limit: limit)
     }
+    inflight[sequence].wasSent = isDuplicate
     sendUnsent()
     return sequence
   }
@@ -317,8 +324,21 @@ public struct Session: ~Copyable {
     phase = .disconnecting
   }
 
-  /// Numbers publishes from `number` on, so that packet identifiers follow those of an earlier process: number 0 has
-  /// identifier 1, 65,534 has 65,535, 65,535 has 1 again. Nothing may be in flight.
+  /// Sends PUBREL for a publish whose PUBREC an earlier process received; `Event.published` follows. Only for a session that
+  /// does not resend by itself: what was published is not known to it.
+  public mutating func resumeRelease(_ number: Int) {
+    precondition(phase == .connected && !resendsByItself)
+    begin(at: number)
+    let isAllSent = inflight.unsent == inflight.next
+    inflight.appendReleased()
+    if isAllSent { inflight.unsent = inflight.next }
+    quota -= 1
+    sendRelease(number)
+  }
+
+  /// The next publish gets `number`, so that packet identifiers follow those of an earlier process: number 0 has identifier
+  /// 1, 65,534 has 65,535, 65,535 has 1 again. Any number while nothing is in flight; else one that is not used yet, and
+  /// fewer than 65,535 ahead of the oldest in flight.
   public mutating func begin(at number: Int) { inflight.begin(at: number) }
 
   // MARK: - What must happen next

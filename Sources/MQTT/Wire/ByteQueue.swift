@@ -130,6 +130,7 @@ public struct ByteQueue: ~Copyable, @unchecked Sendable {
 
 extension [UInt8] {
   /// `withUnsafeBytes` that keeps the type of what `body` throws.
+  @inlinable
   public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     try withUnsafeBufferPointer { (buffer) throws(E) in try body(UnsafeRawBufferPointer(buffer)) }
   }

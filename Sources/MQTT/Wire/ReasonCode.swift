@@ -1,5 +1,5 @@
 /// How an operation came out (2.4). A value that the specification does not know is a reason code too.
-public struct ReasonCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+public struct ReasonCode: RawRepresentable, Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
   /// The byte on the wire.
   public var rawValue: UInt8
 

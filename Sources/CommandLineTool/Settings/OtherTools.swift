@@ -1,0 +1,42 @@
+/// What belongs to which tool, for advice to somebody who gives a tool the option of another.
+extension OptionTable {
+  /// What mqpub has and others do not.
+  public static var publishing: Tool {
+    ("mqpub", { PublishSettings.options.map(\.description) })
+  }
+
+  /// What mqsub has and others do not.
+  public static var subscribing: Tool {
+    (
+      "mqsub",
+      {
+        SubscribeSettings.options.map(\.description)
+          + named(
+            "-E", "-F", "-w", "--watch", "--message-rate", "--pretty", "--random-filter", "--remove-retained",
+            "--retain-as-published", "--retain-handling", "--retained-only")
+      }
+    )
+  }
+
+  /// What mqrr has and others do not.
+  public static var requesting: Tool {
+    (
+      "mqrr",
+      {
+        named(
+          "-e", "-f", "--file", "-m", "--message", "-n", "--null-message", "-s", "--stdin-file", "-F", "-N", "-R", "-v",
+          "--verbose", "--latency", "--pretty", "--retain-as-published",
+          "--retain-handling")
+      }
+    )
+  }
+
+  private static func named(_ spellings: String...) -> [OptionDescription] {
+    spellings.map { spelling in
+      let isLong = spelling.hasPrefix("--")
+      return OptionDescription(
+        short: isLong ? "" : String(spelling.dropFirst()), long: isLong ? String(spelling.dropFirst(2)) : "",
+        section: .general, summary: "")
+    }
+  }
+}

@@ -1,0 +1,119 @@
+internal import MQTT
+
+extension PublishSettings {
+  /// The options of the group.
+  public static let options: [Option<PublishSettings>] = [
+    Option(
+      OptionDescription(
+        short: "t", long: "topic", value: .one("TOPIC"), section: .messages,
+        summary: "publish to TOPIC; may be repeated",
+        details: "Each message goes to each topic. Topics on the command line replace those of files.")
+    ) { (settings, value) throws(UsageError) in try settings.take(topicIn: value) },
+    Option(
+      OptionDescription(
+        short: "m", long: "message", value: .one("TEXT"), section: .messages, summary: "publish TEXT",
+        details: "The bytes are sent as they are; nothing in them has a meaning.")
+    ) { (settings, value) throws(UsageError) in
+      try settings.payload.set(.bytes(value.bytes), by: "-m", from: value.source)
+    },
+    Option(
+      byUse: OptionDescription(
+        short: "n", long: "null-message", section: .messages, summary: "publish a message without payload",
+        details: "With {--retain} it removes the value that the broker keeps for the topic.")
+    ) { (settings, use) throws(UsageError) in try settings.payload.set(.bytes([]), by: "-n", from: use.source) },
+    Option(
+      OptionDescription(
+        short: "f", long: "file", value: .one("FILE"), section: .messages,
+        summary: "publish the contents of FILE as one message", details: "It may be a pipe as well.")
+    ) { (settings, value) throws(UsageError) in
+      try settings.payload.set(.file(path: value.bytes), by: "-f", from: value.source)
+    },
+    Option(
+      byUse: OptionDescription(
+        short: "s", long: "stdin-file", section: .messages, summary: "publish all of standard input as one message")
+    ) { (settings, use) throws(UsageError) in try settings.payload.set(.standardInput, by: "-s", from: use.source) },
+    Option(
+      byUse: OptionDescription(
+        short: "l", long: "stdin-line", section: .messages, summary: "publish each line of standard input",
+        details: "The end of the line does not belong to the message; an empty line is one without payload.")
+    ) { (settings, use) throws(UsageError) in try settings.takeLines(use) },
+    Option(
+      byUse: OptionDescription(
+        long: "line-topic", section: .messages, summary: "with {-l}: the topic stands first on each line",
+        details: """
+          A blank or a TAB ends it, or what {--line-separator} says; all behind that is the payload. {-l} need not be \
+          given. A line that has no separator, or no valid topic, is counted and left out; the first is reported with \
+          its number.
+          """)
+    ) { (settings, use) throws(UsageError) in
+      try settings.takeLines(use)
+      settings.lineTopic = use.source.kind
+    },
+    Option(
+      OptionDescription(
+        long: "line-separator", value: .one("STRING"), section: .messages,
+        summary: "what ends the topic of {--line-topic}")
+    ) { (settings, value) throws(UsageError) in
+      guard !value.bytes.isEmpty else { throw UsageError("is empty") }
+      settings.lineSeparator = value.bytes
+    },
+    Option(
+      OptionDescription(
+        short: "0", section: .messages, summary: "with {-l}: messages end with NUL instead of a line's end")
+    ) { $0.linesEndWithNUL = true },
+    Option(
+      OptionDescription(
+        long: "encoding", value: .one("ENCODING"), section: .messages,
+        summary: "how payloads are written: text, hex or base64 (text)",
+        details: """
+          It holds for {-m}, {-f}, {-s} and lines. Blanks and ends of lines within hexadecimal digits and Base64 mean \
+          nothing.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.encoding = try value.payloadEncoding() },
+    Option(
+      OptionDescription(
+        short: "q", long: "qos", value: .one("QOS"), section: .messages,
+        summary: "0 at most once, 1 at least once, 2 exactly once (0)")
+    ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
+    Option(
+      OptionDescription(
+        short: "r", long: "retain", section: .messages, summary: "let the broker keep the message as the topic's value")
+    ) { $0.retain = true },
+    Option(
+      OptionDescription(
+        long: "require-subscribers", section: .messages, summary: "fail when nobody subscribes to the topic",
+        details: """
+          The exit status is then 6. It needs MQTT 5, where a broker may tell it in its acknowledgement, and QoS 1 or \
+          2; without {--qos} it is 1. Mosquitto tells it at QoS 1 only.
+          """)
+    ) { $0.requiresSubscribers = true },
+    Option(
+      OptionDescription(
+        long: "repeat", value: .one("N"), section: .messages, summary: "publish the message N times",
+        details: """
+          The next time comes when the message was delivered: acknowledged, or with QoS 0 handed to the system. Lines \
+          are not repeated.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.repeatCount = try value.number(in: 1 ... .max) },
+    Option(
+      OptionDescription(
+        long: "repeat-delay", value: .one("TIME"), section: .messages,
+        summary: "time from a delivery to the next publish of {--repeat} (0)",
+        details: "A time as for {--timeout}. {--every} does not drift.")
+    ) { (settings, value) throws(UsageError) in settings.repeatDelay = try value.duration() },
+    Option(
+      OptionDescription(
+        long: "every", value: .one("TIME"), section: .messages,
+        summary: "publish the message again and again, once each TIME",
+        details: """
+          It goes on until it is stopped, or as often as {--repeat} says. All times are counted from the first publish, \
+          so that nothing adds up. While the broker takes nothing there is nothing to publish: when it does again, the \
+          message goes out at once and then at its times; what was missed is not made up for.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.period = try value.durationAboveZero() },
+  ]
+
+  private mutating func takeLines(_ use: OptionUse) throws(UsageError) {
+    try payload.set(.lines(LineFormat()), by: "-l", from: use.source)
+  }
+}
