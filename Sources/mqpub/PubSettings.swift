@@ -5,6 +5,7 @@ internal import MQTT
 struct PubSettings: Sendable {
   var connection = ConnectionSettings()
   var publish = PublishSettings()
+  var spool = SpoolSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -14,6 +15,10 @@ struct PubSettings: Sendable {
         """
         mqpub connects to a broker, publishes a message, or one for each line of standard input, and leaves when all are \
         acknowledged. It prints nothing; its exit status says whether everything that was asked for happened.
+        """,
+        """
+        With {--spool} a message is safe on the disk before the broker is tried: it is delivered now or by a later run, and the \
+        exit status says which.
         """,
         """
         With {-l} the connection is made again when it is lost, and what was not acknowledged is published again: at QoS 2 \
@@ -32,7 +37,7 @@ struct PubSettings: Sendable {
         .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
       ]),
     settings: PubSettings(),
-    options: Options(PublishSettings.options) { $1(&$0.publish) }
+    options: Options(PublishSettings.options) { $1(&$0.publish) } + Options(SpoolSettings.options) { $1(&$0.spool) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
@@ -40,6 +45,8 @@ struct PubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    try spool.check()
+    if let path = spool.path { return try SpoolRun(self, path: path, invocation).run() }
     let plan = try publish.plan(connection, invocation.compatibility)
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
@@ -56,7 +63,9 @@ struct PubSettings: Sendable {
       return .internalError
     }
   }
-  private static func source(of plan: PublishPlan) throws(UsageError) -> any MessageSource {
+
+  /// Where the plan's messages come from.
+  static func source(of plan: PublishPlan) throws(UsageError) -> any MessageSource {
     if case .lines(let format) = plan.payload { return LineSource(format, plan.encoding, descriptor: 0) }
     return RepeatedMessage(try plan.payload.load(plan.encoding), plan.repetition)
   }

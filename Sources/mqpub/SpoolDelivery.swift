@@ -146,7 +146,8 @@ struct SpoolDelivery: ~Copyable {
     if drain.expiredCount > 0 { diagnostics.warning("\(drain.expiredCount) messages had expired and were dropped") }
     if drain.possiblyDuplicatedCount > 0 {
       diagnostics.warning(
-        "the broker had forgotten the session: \(drain.possiblyDuplicatedCount) messages were published again and may have come twice")
+        "the broker had forgotten the session: \(drain.possiblyDuplicatedCount) messages were published again and may have come twice"
+      )
     }
   }
 }
