@@ -46,12 +46,16 @@ struct PubSettings: Sendable {
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     try spool.check()
-    if let path = spool.path { return try SpoolRun(self, path: path, invocation).run() }
+    if let path = spool.path {
+      var run = try SpoolRun(self, path: path, invocation)
+      return try run.run()
+    }
     let plan = try publish.plan(connection, invocation.compatibility)
-    let connection = try connection.plan(
+    var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     let (source, templates) = try Self.source(of: plan)
+    try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var publisher = Publisher(
         plan, from: source, filling: templates, over: connection, as: invocation.compatibility,

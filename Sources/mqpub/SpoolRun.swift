@@ -6,33 +6,42 @@ internal import MQTTClient
 struct SpoolRun {
   private let settings: PubSettings
   private let path: [UInt8]
-  private let compatibility: Compatibility
-  private let connection: ConnectionPlan
+  private let invocation: Invocation
+  private var connection: ConnectionPlan
   private let diagnostics: Diagnostics
+  private var storedCount = 0
+  /// Targets of the source's present message that are stored.
+  private var targetsDone = 0
 
   init(_ settings: PubSettings, path: [UInt8], _ invocation: Invocation) throws(UsageError) {
     self.settings = settings
     self.path = path
-    compatibility = invocation.compatibility
+    self.invocation = invocation
     connection = try settings.connection.plan(invocation.compatibility, forLatestVersion: nil)
     diagnostics = settings.connection.diagnostics(invocation.compatibility)
   }
 
-  func run() throws(UsageError) -> ExitStatus {
+  mutating func run() throws(UsageError) -> ExitStatus {
     if settings.spool.isStatusOnly { return status() }
     let limit = connection.timeout.map { Instant.now + $0 }
     let messages = try settings.spool.isFlushOnly ? nil : messages()
-    let spool: Spool
-    var storedCount = 0
     do throws(SpoolError) {
-      spool = try Spool(path, of: owner, creating: !settings.spool.isFlushOnly)
+      let spool = try Spool(path, of: owner, creating: !settings.spool.isFlushOnly)
       spool.limits = settings.spool.limits
       if settings.spool.retriesBad { _ = try spool.retryBad() }
-      if let messages { storedCount = try store(messages, in: spool) }
+      for warning in spool.takeWarnings() { diagnostics.warning(warning) }
+      guard let messages else { return deliver(spool, until: limit) }
+      do throws(SpoolError) {
+        try store(messages, in: spool)
+      } catch {
+        // A spool that an outage has filled is emptied first, if the broker is back.
+        guard case .full = error, deliver(spool, until: limit) == .ok else { throw error }
+        try store(messages, in: spool)
+      }
+      return deliver(spool, until: limit)
     } catch {
       return failed(error)
     }
-    return deliver(spool, storedCount: storedCount, until: limit)
   }
 
   private var client: ClientSettings {
@@ -54,16 +63,15 @@ struct SpoolRun {
   private func messages() throws(UsageError) -> Messages {
     var publish = settings.publish
     try publish.beStored()
-    let plan = try publish.plan(settings.connection, compatibility)
+    let plan = try publish.plan(settings.connection, invocation.compatibility)
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
     let (source, templates) = try PubSettings.source(of: plan)
     return Messages(plan: plan, source: source, templates: templates)
   }
 
   /// Stores every message of the source; throws when one cannot be stored.
-  private func store(_ messages: Messages, in spool: Spool) throws(SpoolError) -> Int {
+  private mutating func store(_ messages: Messages, in spool: Spool) throws(SpoolError) {
     let source = messages.source
-    var storedCount = 0
     var droppedCount = 0
     var failure: SpoolError?
     while !source.isExhausted, failure == nil {
@@ -73,12 +81,14 @@ struct SpoolRun {
           case .fault(let line, let explanation):
             throw .notSendable(.malformed("line \(line): \(explanation)"))
           case .message(let message):
-            for topic in try topics(of: message, messages) {
+            for target in try targets(of: message, messages)[targetsDone...] {
               let receipt = try spool.enqueue(
-                stored(message, to: topic, messages), replacing: settings.spool.replacesOlder, at: .wallClock)
+                stored(message, to: target, messages), replacing: settings.spool.replacesOlder, at: .wallClock)
+              targetsDone += 1
               storedCount += 1
               droppedCount += receipt.dropped
             }
+            targetsDone = 0
           }
         } catch {
           failure = error
@@ -91,7 +101,6 @@ struct SpoolRun {
     }
     if droppedCount > 0 { diagnostics.warning("\(droppedCount) of the oldest messages were dropped to make room") }
     if let failure { throw failure }
-    return storedCount
   }
 
   private struct Target {
@@ -100,7 +109,7 @@ struct SpoolRun {
   }
 
   /// Where a message goes, and with which payload.
-  private func topics(of message: OutgoingMessage, _ messages: Messages) throws(SpoolError) -> [Target] {
+  private func targets(of message: OutgoingMessage, _ messages: Messages) throws(SpoolError) -> [Target] {
     do throws(ProtocolError) {
       if let topic = message.topic {
         return [Target(topic: try TopicName(utf8: topic), payload: Array(message.payload))]
@@ -131,7 +140,13 @@ struct SpoolRun {
 
   // MARK: - Delivering
 
-  private func deliver(_ spool: Spool, storedCount: Int, until limit: Instant?) -> ExitStatus {
+  private mutating func deliver(_ spool: Spool, until limit: Instant?) -> ExitStatus {
+    do throws(UsageError) {
+      try connection.readPassword(invocation, diagnostics)
+    } catch {
+      diagnostics.error(error.message)
+      return storedCount > 0 ? .spooled : .usage
+    }
     do throws(SystemError) {
       let signals = try Signals()
       var delivery = SpoolDelivery(
@@ -147,7 +162,7 @@ struct SpoolRun {
         tellEndOfOutage(spool, deliveredCount: delivery.deliveredCount)
         return delivery.quarantinedCount > 0 ? .quarantined : .ok
       case .busy:
-        diagnostics.notice("stored; another run is delivering")
+        diagnostics.notice((storedCount > 0 ? "stored; " : "") + "another run is delivering")
         return .spooled
       case .postponed(let reason):
         tellOutage(spool, reason)
