@@ -60,12 +60,12 @@ extension Spool {
     }
   }
 
-  /// The broker was reached. Returns since when it was not, where that was told.
+  /// The broker was reached. Returns since when it was not, where that was told and can be read.
   public func endOutage() throws(SpoolError) -> Instant? {
     guard try has("outage", in: root) else { return nil }
     let since = try instant(in: "outage")
     try attempt { () throws(SystemError) in try removeIfThere("outage", in: root) }
-    return since ?? Instant(nanoseconds: 0)
+    return since
   }
 
   /// Nothing but the status depends on it.
@@ -77,9 +77,12 @@ extension Spool {
     }
   }
 
+  /// The point in time that a file holds; nil where there is none, or no sensible one.
   private func instant(in name: FileName) throws(SpoolError) -> Instant? {
     guard let contents = try contents(of: name, in: root) else { return nil }
-    return Int64(String(decoding: contents.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)).map(Instant.init)
+    let digits = String(decoding: contents.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    guard let nanoseconds = Int64(digits), nanoseconds >= 0 else { return nil }
+    return Instant(nanoseconds: nanoseconds)
   }
 }
 

@@ -424,6 +424,12 @@ struct SpoolTests {
     #expect(try folder.spool().endOutage() == wallTime)
     #expect(try folder.spool().endOutage() == nil)
     #expect(try folder.spool().beginOutage(at: wallTime))
+    for nonsense in ["", "-9223372036854775808\n", "99999999999999999999\n", "x"] {
+      try folder.write(bytes(nonsense), to: "outage")
+      #expect(try folder.spool().status().outageSince == nil)
+    }
+    #expect(try folder.spool().endOutage() == nil)
+    #expect(try folder.spool().beginOutage(at: wallTime))
   }
 
   @Test("what was put aside has its reason beside it, and may wait again in its old place")
