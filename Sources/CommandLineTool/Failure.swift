@@ -19,6 +19,7 @@ extension ExitStatus {
     case .silent: self = .silence
     case .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
+    case .noPassword: self = .helper
     case .cannotEncode: self = .usage
     }
   }

@@ -33,6 +33,10 @@ public struct Signals: ~Copyable {
   private let writingEnd: Int32
   private let caught: [Signal]
 
+  /// The descriptor of the value that lives, for code that waits far away from it and has to stop when a signal comes;
+  /// -1 when there is none.
+  nonisolated(unsafe) private(set) static var liveDescriptor: Int32 = -1
+
   /// Catches the signals, except a hang-up that the caller had ignored: nohup(1) means it.
   public init(catching signals: [Signal] = [.interrupt, .terminate, .hangUp]) throws(SystemError) {
     var ends: [Int32] = [-1, -1]
@@ -46,12 +50,14 @@ public struct Signals: ~Copyable {
     caught = signals.filter { $0 != .hangUp || !isIgnored($0.number) }
     // Written before any handler can run. The handler finds a plain word of memory: nothing is initialized there.
     wakeDescriptor = writingEnd
+    Self.liveDescriptor = descriptor
     for signal in caught { setAction(signal.number, wake) }
   }
 
   deinit {
     for signal in caught { setAction(signal.number, SIG_DFL) }
     wakeDescriptor = -1
+    Self.liveDescriptor = -1
     close(descriptor)
     close(writingEnd)
   }

@@ -23,8 +23,8 @@ public struct SystemError: Error, Hashable, Sendable {
   public var explanation: String { String(cString: strerror(number)) }
 }
 
-/// The C library as this module uses it. All its calls stand here and in Signals.swift, so that no other file needs to
-/// know how the platforms differ.
+/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift and Prompt.swift, so
+/// that no other file needs to know how the platforms differ.
 enum System {
   // MARK: Descriptors
 
@@ -58,11 +58,54 @@ enum System {
     return try contents(descriptor: descriptor)
   }
 
-  /// All that can be read from a descriptor, to its end.
-  static func contents(descriptor: Int32) throws(SystemError) -> [UInt8] {
+  /// The whole file, and whether others than its owner can read it.
+  static func contentsAndExposure(of path: [UInt8]) throws(SystemError) -> (contents: [UInt8], isExposed: Bool) {
+    let descriptor = openForReading(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { _ = close(descriptor) }
+    let isExposed = try isExposed(status(of: descriptor))
+    return (try contents(descriptor: descriptor), isExposed)
+  }
+
+  /// A file that was opened to read a secret from it.
+  enum SecretFile {
+    /// Its contents, up to the limit, and whether others than its owner can read it.
+    case contents([UInt8], isExposed: Bool)
+    /// The last part of its path is a link, which somebody may have put there.
+    case link
+    /// A folder, a pipe, a device.
+    case notRegular
+  }
+
+  /// A file with a secret: no more than `limit` bytes of it and a little.
+  static func secretFile(_ path: [UInt8], limit: Int) throws(SystemError) -> SecretFile {
+    // Opening a pipe would wait for somebody to write to it.
+    let descriptor = openForReading(path, O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      if errno == ELOOP { return .link }
+      throw SystemError(call: "open", number: errno)
+    }
+    defer { _ = close(descriptor) }
+    let status = try status(of: descriptor)
+    guard status.st_mode & S_IFMT == S_IFREG else { return .notRegular }
+    return .contents(try contents(descriptor: descriptor, limit: limit), isExposed: isExposed(status))
+  }
+
+  private static func status(of descriptor: Int32) throws(SystemError) -> stat {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat", number: errno) }
+    return status
+  }
+
+  private static func isExposed(_ status: stat) -> Bool {
+    status.st_mode & S_IFMT == S_IFREG && status.st_mode & (S_IRGRP | S_IROTH) != 0
+  }
+
+  /// All that can be read from a descriptor, to its end, or a little more than `limit` bytes.
+  static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
     var contents: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 16_384)
-    while true {
+    while contents.count <= limit {
       let count = piece.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
       if count > 0 {
         contents += piece[..<count]
@@ -72,7 +115,11 @@ enum System {
         throw SystemError(call: "read", number: errno)
       }
     }
+    return contents
   }
+
+  /// Closes a descriptor that the tool was started with.
+  static func closeInherited(_ descriptor: Int32) { close(descriptor) }
 
   // MARK: The process
 
@@ -83,8 +130,17 @@ enum System {
     }
   }
 
+  /// Overwrites bytes of a word that the program was started with, so that nobody sees them in the list of processes.
+  static func hideArgument(_ index: Int, _ bytes: Range<Int>) {
+    guard let word = CommandLine.unsafeArgv[index] else { return }
+    for position in bytes { word[position] = 0x2A }
+  }
+
   /// The value of an environment variable, or nil when it is not set.
   static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
+
+  /// Takes a variable out of the environment that children get. (/proc/PID/environ keeps it, for the same user only.)
+  static func removeFromEnvironment(_ name: String) { unsetenv(name) }
 
   static var processIdentifier: Int32 { getpid() }
 
@@ -131,9 +187,9 @@ private func writeOnce(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) ->
   write(descriptor, bytes.baseAddress, bytes.count)
 }
 
-private func openForReading(_ path: [UInt8]) -> Int32 {
+private func openForReading(_ path: [UInt8], _ flags: Int32 = 0) -> Int32 {
   (path + [0]).withUnsafeBytes { name in
-    open(name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDONLY | O_CLOEXEC)
+    open(name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDONLY | O_CLOEXEC | flags)
   }
 }
 

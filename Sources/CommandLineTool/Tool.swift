@@ -49,6 +49,8 @@ public struct Invocation: Sendable {
   public var uses: [OptionUse]
   /// What the name that the tool was called by changes.
   public var compatibility: Compatibility
+  /// Files of options that others than their owner can read although there are secrets in them.
+  var exposedFiles: [String] = []
 
   /// Ends the program with `status`. What had to be written is written by now.
   public func exit(_ status: ExitStatus) -> Never { System.exit(status.rawValue) }
@@ -91,7 +93,9 @@ public struct CommandLineReader: Sendable {
     let invocation = Invocation(
       uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]))
     do {
-      switch try request(words, invocation.compatibility, environment: System.environment) {
+      let request = try request(
+        words, invocation.compatibility, environment: System.environment, hide: System.hideArgument)
+      switch request {
       case .run(let invocation): return invocation
       case .text(let text, let status): invocation.exit(printed(text) ?? status)
       }
@@ -114,15 +118,22 @@ public struct CommandLineReader: Sendable {
     return nil
   }
 
-  /// Reads the command line (`words`, with the program's name in front) and the weaker sources of options.
+  /// Reads the command line (`words`, with the program's name in front) and the weaker sources of options. `hide` gets
+  /// the place of each secret on the command line: the word, and the bytes in it.
   func request(
-    _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?
+    _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?,
+    hide: (Int, Range<Int>) -> Void = { _, _ in }
   ) throws(UsageError) -> Request {
     let table = OptionTable(tool: description.name.rawValue, options: options, otherTools: otherTools)
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
     var optionsFile: OptionUse?
     while let use = try parser.next() {
+      if let value = use.words.last, let secret = options[use.option].secret?(use.words) {
+        let word = parser.position - 1
+        let start = words[word].count - value.count  // The option may stand before its value in the same word.
+        hide(word, start + secret.lowerBound..<start + secret.upperBound)
+      }
       switch options[use.option].name {
       case "--help": return .text(HelpText.text(description, options: options), compatibility.helpStatus)
       case "--version": return .text("\(compatibility.program) (mqtools) \(Version.number)\n", compatibility.helpStatus)
@@ -136,12 +147,12 @@ public struct CommandLineReader: Sendable {
       typed.append(use)
     }
 
-    var uses: [OptionUse] = []
-    if optionsFile == nil { uses += try ownFile(compatibility, table, environment) }
-    if compatibility.readsEnvironment { uses += variables(environment) }
-    if let optionsFile { uses += try file(of: optionsFile, table) }
-    uses += typed
-    return .run(Invocation(uses: uses, compatibility: compatibility))
+    var invocation = Invocation(uses: [], compatibility: compatibility)
+    if optionsFile == nil { try readOwnFile(table, environment, into: &invocation) }
+    if compatibility.readsEnvironment { invocation.uses += variables(environment) }
+    if let optionsFile { try readFile(of: optionsFile, table, into: &invocation) }
+    invocation.uses += typed
+    return .run(invocation)
   }
 
   /// What goes into the project's man/.
@@ -154,42 +165,54 @@ public struct CommandLineReader: Sendable {
     return page
   }
 
-  /// The options of the first configuration file that exists.
-  private func ownFile(
-    _ compatibility: Compatibility, _ table: OptionTable, _ environment: (String) -> [UInt8]?
-  ) throws(UsageError) -> [OptionUse] {
+  /// Reads the first configuration file that exists.
+  private func readOwnFile(
+    _ table: OptionTable, _ environment: (String) -> [UInt8]?, into invocation: inout Invocation
+  ) throws(UsageError) {
     var folder = environment("XDG_CONFIG_HOME") ?? []
     if folder.isEmpty {
-      guard let home = environment("HOME"), !home.isEmpty else { return [] }
+      guard let home = environment("HOME"), !home.isEmpty else { return }
       folder = home + Array("/.config".utf8)
     }
-    for name in compatibility.fileNames {
+    for name in invocation.compatibility.fileNames {
       let path = folder + Array("/\(name)".utf8)
-      let shownPath = String(decoding: path, as: UTF8.self)
-      let contents: [UInt8]
+      let file: (contents: [UInt8], isExposed: Bool)
       do {
-        contents = try System.contents(of: path)
+        file = try System.contentsAndExposure(of: path)
       } catch  where error.isMissingFile {
         continue
       } catch {
-        throw UsageError("\(shownPath): \(error.explanation)")
+        throw UsageError("\(String(decoding: path, as: UTF8.self)): \(error.explanation)")
       }
-      return try OptionsFile.uses(in: contents, path: shownPath, kind: .ownFile, table: table)
+      return try read(file, path, .ownFile, table, into: &invocation)
     }
-    return []
   }
 
-  /// The options of the file that `use` names.
-  private func file(of use: OptionUse, _ table: OptionTable) throws(UsageError) -> [OptionUse] {
+  /// Reads the file that `use` names.
+  private func readFile(
+    of use: OptionUse, _ table: OptionTable, into invocation: inout Invocation
+  ) throws(UsageError) {
     let path = Argument(use.words[0], from: use.source)
-    let contents: [UInt8]
+    let file: (contents: [UInt8], isExposed: Bool)
     do {
-      contents = try System.contents(of: path.bytes)
+      file = try System.contentsAndExposure(of: path.bytes)
     } catch {
       throw use.mistake(UsageError("\(path.quoted): \(error.explanation)"))
     }
-    return try OptionsFile.uses(
-      in: contents, path: String(decoding: path.bytes, as: UTF8.self), kind: .optionsFile, table: table)
+    try read(file, path.bytes, .optionsFile, table, into: &invocation)
+  }
+
+  /// Takes the options in a file.
+  private func read(
+    _ file: (contents: [UInt8], isExposed: Bool), _ path: [UInt8], _ kind: SourceKind, _ table: OptionTable,
+    into invocation: inout Invocation
+  ) throws(UsageError) {
+    let path = String(decoding: path, as: UTF8.self)
+    let uses = try OptionsFile.uses(in: file.contents, path: path, kind: kind, table: table)
+    if file.isExposed, uses.contains(where: { options[$0.option].secret?($0.words) != nil }) {
+      invocation.exposedFiles.append(path)
+    }
+    invocation.uses += uses
   }
 
   /// The options that variables stand for. An empty variable counts as none.

@@ -15,6 +15,9 @@ public struct ClientSettings: Sendable {
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.
   public var connectTimeout: Duration = .seconds(10)
+  /// Asked for the password before each attempt, where it may have changed since the last one. It may take its time, and returns
+  /// nil to put the attempt off a little, because something has come up that the caller should hear of first.
+  public var password: (@Sendable () throws(ConnectionError) -> [UInt8]?)?
 
   /// The defaults, for a broker and a session.
   public init(endpoint: Endpoint, session: SessionSettings, reconnect: ReconnectPolicy) {
@@ -136,6 +139,39 @@ public final class Client {
       topic: topic, payload: payload, qos: qos, retain: retain, properties: properties, at: now)
   }
 
+  /// The caller keeps publishes on its own, and releases those at QoS 2: see `Session.resendsByItself`. Before a driver runs the client.
+  public func leavesPublishesToCaller() {
+    connection.session.resendsByItself = false
+    connection.session.releasesByItself = false
+  }
+
+  /// Publishes under a number of the caller's: see `Session.begin`.
+  public func publish(
+    _ message: Message, numbered number: Int, isDuplicate: Bool, at now: Instant
+  ) throws(ProtocolError) {
+    touch()
+    connection.session.begin(at: number)
+    _ = try message.topic.utf8.withBytes { (topic) throws(ProtocolError) in
+      try message.payload.withBytes { (payload) throws(ProtocolError) in
+        try connection.session.publish(
+          topic: topic, payload: payload, qos: message.qos, retain: message.retain, isDuplicate: isDuplicate,
+          properties: message.properties, at: now)
+      }
+    }
+  }
+
+  /// See `Session.release`.
+  public func release(_ number: Int) {
+    touch()
+    connection.session.release(number)
+  }
+
+  /// See `Session.resumeRelease`.
+  public func resumeRelease(_ number: Int) {
+    touch()
+    connection.session.resumeRelease(number)
+  }
+
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
   ///
   /// - Throws: what the broker's limits forbid.
@@ -227,7 +263,7 @@ public final class Client {
 
   func start(at now: Instant) {
     touch()
-    if case .idle = phase { connect(at: now) }
+    if case .idle = phase { attempt(at: now) }
   }
 
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
@@ -264,7 +300,7 @@ public final class Client {
         connection.stage, endpoint: settings.endpoint.description, after: settings.connectTimeout)
       ended(error, at: now)
     case .waiting(let until) where now >= until:
-      connect(at: now)
+      attempt(at: now)
     case .leaving(let until) where now >= until:
       ended(.timedOut(.connected, endpoint: settings.endpoint.description, after: Self.stallTimeLimit), at: now)
     case .connecting, .connected:
@@ -350,6 +386,20 @@ public final class Client {
     connection.session.settings.version = version
     connect(at: now)
     return true
+  }
+
+  private func attempt(at now: Instant) {
+    guard let password = settings.password else { return connect(at: now) }
+    do throws(ConnectionError) {
+      guard let password = try password() else {
+        phase = .waiting(until: .now + .milliseconds(100))
+        return
+      }
+      connection.session.settings.connect.password = password
+      connect(at: .now)
+    } catch {
+      ended(error, at: .now)
+    }
   }
 
   private func connect(at now: Instant) {

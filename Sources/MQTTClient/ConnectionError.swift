@@ -33,13 +33,15 @@ public enum ConnectionError: Error, Sendable {
   case protocolError(ProtocolError)
   /// The broker said that it does not offer what was asked for.
   case notSupported(ProtocolError)
+  /// The password is not to be had at the moment.
+  case noPassword(explanation: String)
   /// CONNECT itself could not be made of the settings.
   case cannotEncode(ProtocolError)
 
   /// Whether another attempt could end otherwise.
   public var isTransient: Bool {
     switch self {
-    case .nameNotFound, .timedOut, .closed, .silent: true
+    case .nameNotFound, .timedOut, .closed, .silent, .noPassword: true
     case .system(let call, let number, _):
       // A path that is not there yet may come with the broker; an address that is not ours will not.
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
@@ -91,6 +93,7 @@ extension ConnectionError: CustomStringConvertible {
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
+    case .noPassword(let explanation): return "password: \(explanation)"
     case .notSupported(let error), .cannotEncode(let error): return error.explanation
     }
   }

@@ -5,6 +5,7 @@ internal import MQTT
 struct PubSettings: Sendable {
   var connection = ConnectionSettings()
   var publish = PublishSettings()
+  var spool = SpoolSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -14,6 +15,10 @@ struct PubSettings: Sendable {
         """
         mqpub connects to a broker, publishes a message, or one for each line of standard input, and leaves when all are \
         acknowledged. It prints nothing; its exit status says whether everything that was asked for happened.
+        """,
+        """
+        With {--spool} a message is safe on the disk before the broker is tried: it is delivered now or by a later run, and the \
+        exit status says which.
         """,
         """
         With {-l} the connection is made again when it is lost, and what was not acknowledged is published again: at QoS 2 \
@@ -32,7 +37,7 @@ struct PubSettings: Sendable {
         .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
       ]),
     settings: PubSettings(),
-    options: Options(PublishSettings.options) { $1(&$0.publish) }
+    options: Options(PublishSettings.options) { $1(&$0.publish) } + Options(SpoolSettings.options) { $1(&$0.spool) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.publish.take(topicIn: topic) }),
@@ -40,21 +45,17 @@ struct PubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    try spool.check()
+    if let path = spool.path {
+      var run = try SpoolRun(self, path: path, invocation)
+      return try run.run()
+    }
     let plan = try publish.plan(connection, invocation.compatibility)
-    let connection = try connection.plan(
+    var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let source: any MessageSource
-    var payload: [UInt8]?
-    if case .lines(let format) = plan.payload {
-      source = LineSource(format, plan.encoding, descriptor: 0)
-    } else {
-      let loaded = try plan.payload.load(plan.encoding)
-      source = RepeatedMessage(loaded, plan.repetition)
-      if plan.encoding == .text { payload = loaded }
-    }
-    let templates =
-      plan.isTemplate ? try MessageTemplates(topics: plan.topics.map(\.utf8), payload: payload) : nil
+    let (source, templates) = try Self.source(of: plan)
+    try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var publisher = Publisher(
         plan, from: source, filling: templates, over: connection, as: invocation.compatibility,
@@ -64,5 +65,21 @@ struct PubSettings: Sendable {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
+  }
+
+  /// Where the plan's messages come from, and what fills them.
+  static func source(of plan: PublishPlan) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
+    let source: any MessageSource
+    var payload: [UInt8]?
+    if case .lines(let format) = plan.payload {
+      source = LineSource(format, plan.encoding, descriptor: 0)
+    } else {
+      let loaded = try plan.payload.load(plan.encoding)
+      source = RepeatedMessage(loaded, plan.repetition)
+      if plan.encoding == .text { payload = loaded }
+    }
+    return (
+      source, plan.isTemplate ? try MessageTemplates(topics: plan.topics.map(\.utf8), payload: payload) : nil
+    )
   }
 }

@@ -39,9 +39,10 @@ struct SubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    let connection = try connection.plan(invocation.compatibility)
+    var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
         plan, over: connection, as: invocation.compatibility, diagnostics: diagnostics, signals: try Signals())

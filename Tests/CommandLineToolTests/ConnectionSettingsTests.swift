@@ -15,6 +15,13 @@ struct ConnectionOptionTests {
     Row("-u", "bob", "-P", "a b") { ($0.connect.userName, $0.connect.password) = ("bob", bytes("a b")) },
     Row("--pw", "s", "-u", "é") { ($0.connect.userName, $0.connect.password) = ("é", bytes("s")) },
     Row("-P", "alone") { $0.connect.password = bytes("alone") },
+    Row("--pw-from", "file:pw") { $0.passwordSource = .file(path: bytes("pw")) },
+    Row("--pw-from=command:pass show a", "-u", "bob") {
+      ($0.connect.userName, $0.passwordSource) = ("bob", .command(bytes("pass show a")))
+    },
+    Row("--pw-file", "a b") { $0.passwordSource = .file(path: bytes("a b")) },
+    Row("-P", "other", "--pw-from", "prompt") { $0.passwordSource = .prompt },
+    Row("--pw-from", "prompt", "-P", "s") { $0.connect.password = bytes("s") },
     Row("--nodelay") { _ in },
     Row("-L", "mqtt://broker.example") { $0.host = "broker.example" },
     Row("--url", "MQTT://b:p%40%2F%25@[::1]:1884/a/b") {
@@ -164,6 +171,8 @@ struct ConnectionOptionTests {
         "-u: \"\(String(repeating: "a", count: 77))...\": a text is longer than 65,535 bytes"
       ),
       (["-P", String(repeating: "a", count: 65_536)], "-P: is longer than 65,535 bytes"),
+      (["--pw-from", "secret"], "--pw-from: is not file:PATH, env:NAME, fd:N, prompt or command:CMD"),
+      (["--pw-file", ""], "--pw-file: the path is missing"),
       (["--will-payload", String(repeating: "a", count: 65_536)], "--will-payload: is longer than 65,535 bytes"),
     ])
   func wrongValues(words: [String], message: String) {
@@ -181,7 +190,8 @@ struct ConnectionOptionTests {
       (["-x", "-1"], "-x: a session that never expires needs a client identifier, -i"),
       (["-V", "311", "-x", "10"], "-x: needs MQTT 5, and -V asks for MQTT 3.1.1"),
       (["-D", "connect", "receive-maximum", "5", "-V", "31"], "-D: needs MQTT 5, and -V asks for MQTT 3.1"),
-      (["-V", "311", "-P", "secret"], "-P: needs -u on MQTT 3.1.1"),
+      (["-V", "311", "-P", "secret"], "a password needs a user name on MQTT 3.1.1: give one with -u"),
+      (["-V", "31", "--pw-from", "prompt"], "a password needs a user name on MQTT 3.1: give one with -u"),
       (["--will-payload", ""], "--will-payload: needs --will-topic"),
       (["--will-retain"], "--will-retain: needs --will-topic"),
       (

@@ -20,6 +20,7 @@ public struct OptionDescription: Sendable {
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
+    case spool = "Spool"
     case time = "Time and reconnecting"
     case diagnostics = "Diagnostics"
     case general = "General"
@@ -42,13 +43,17 @@ public struct OptionDescription: Sendable {
   public var environment: String
   /// Whether files may not hold the option.
   public var isForCommandLineOnly: Bool
+  /// Finds the bytes of the last word that nobody but the user may see, if there are any: they are hidden from other
+  /// users of the machine, and shown as `****`.
+  public var secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)?
   /// Whether help and manual page leave the option out: it serves the project's own scripts.
   public var isHidden: Bool
 
   /// A description; at least one of `short` and `long` names an option.
   public init(
     short: String = "", long: String = "", value: Value = .none, section: Section, summary: String,
-    details: String = "", environment: String = "", isForCommandLineOnly: Bool = false, isHidden: Bool = false
+    details: String = "", environment: String = "", isForCommandLineOnly: Bool = false, isHidden: Bool = false,
+    secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)? = nil
   ) {
     self.short = short
     self.long = long
@@ -59,6 +64,7 @@ public struct OptionDescription: Sendable {
     self.environment = environment
     self.isForCommandLineOnly = isForCommandLineOnly
     self.isHidden = isHidden
+    self.secret = secret
   }
 
   /// The option as it is typed: the long form if there is one.

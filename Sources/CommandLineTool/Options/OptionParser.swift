@@ -74,7 +74,8 @@ public struct OptionTable: Sendable {
 public struct OptionParser {
   private let table: OptionTable
   private let words: [[UInt8]]
-  private var position: Int
+  /// How many words were walked.
+  private(set) var position: Int
   private let source = Source(.commandLine)
 
   /// Walks `words` from the position `start` on; the program's name is no option.

@@ -43,6 +43,22 @@ public struct BrokerURL: Sendable {
     }
   }
 
+  /// Where in a URL the password is, if there is one, whatever else is wrong with it.
+  static func password(in url: [UInt8]) -> Range<Int>? {
+    let authority = authority(of: url)
+    guard let at = authority.lastIndex(of: UInt8(ascii: "@")),
+      let colon = authority[..<at].firstIndex(of: UInt8(ascii: ":"))
+    else { return nil }
+    return colon + 1..<at
+  }
+
+  /// What stands before the path: `[USER[:PASSWORD]@]HOST[:PORT]`.
+  private static func authority(of url: [UInt8]) -> ArraySlice<UInt8> {
+    let slash = UInt8(ascii: "/")
+    let start = url.firstIndex(of: slash).map { $0 + 1 } ?? 0
+    return url[start...].drop { $0 == slash }.prefix { $0 != slash }
+  }
+
   /// Parts `HOST`, `HOST:PORT`, `[ADDRESS]` and `[ADDRESS]:PORT`.
   private static func hostAndPort(
     _ text: ArraySlice<UInt8>

@@ -24,7 +24,16 @@ extension ConnectionSettings {
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
       brackets. TOPIC is taken as it is.
       """,
-    environment: "MQTOOLS_URL")
+    environment: "MQTOOLS_URL", secret: { BrokerURL.password(in: $0[0]) })
+
+  /// What `-P` is.
+  static let passwordDescription = OptionDescription(
+    short: "P", long: "pw", value: .one("PASSWORD"), section: .connection, summary: "password for the broker",
+    details: """
+      The tool hides it from other users at once, but shells keep it in their history, and there is a moment before: \
+      {--pw-from} has neither weakness. MQTT 3.1 and 3.1.1 know a password only together with {--username}.
+      """,
+    environment: "MQTOOLS_PASSWORD", secret: { $0[0].indices })
 
   /// The options of the group, except `-L`.
   public static let options: [Option<ConnectionSettings>] = [
@@ -49,14 +58,28 @@ extension ConnectionSettings {
         environment: "MQTOOLS_USERNAME")
     ) { (settings, value) throws(UsageError) in settings.userName.set(try value.mqttText().utf8) },
     Option(
+      passwordDescription
+    ) { (settings, value) throws(UsageError) in settings.password.set(.bytes(try value.binary())) },
+    Option(
       OptionDescription(
-        short: "P", long: "pw", value: .one("PASSWORD"), section: .connection, summary: "password for the broker",
+        long: "pw-from", value: .one("SOURCE"), section: .connection,
+        summary: "where the password is: file:PATH, env:NAME, fd:N, prompt or command:CMD",
         details: """
-          Other users of the machine can read the words of a running command; the variable and an options file do not \
-          have this weakness. MQTT 3.1 and 3.1.1 know a password only together with {--username}.
+          A file has to be a regular one; a link is not followed. A descriptor is read to its end. A prompt asks at the \
+          terminal, whatever standard input is. A command is run by the shell before each attempt to connect, so that \
+          tokens may expire; it prints the password, has nothing to read, cannot ask at the terminal, and has as long as \
+          {--connect-timeout} says; when it fails, that is a failure to connect, and the exit status in the end is 69. An \
+          end of line behind the password does not belong to it.
           """,
-        environment: "MQTOOLS_PASSWORD")
-    ) { (settings, value) throws(UsageError) in settings.password.set(try value.binary()) },
+        secret: { SecretSource.secret(in: $0[0]) })
+    ) { (settings, value) throws(UsageError) in settings.password.set(.source(try value.secretSource())) },
+    Option(
+      OptionDescription(
+        long: "pw-file", value: .one("PATH"), section: .connection, summary: "the same as {--pw-from} file:PATH")
+    ) { (settings, value) throws(UsageError) in
+      guard !value.bytes.isEmpty else { throw UsageError("the path is missing") }
+      settings.password.set(.source(.file(path: value.bytes)))
+    },
     Option(
       OptionDescription(
         long: "nodelay", section: .connection, summary: "send small packets at once, as is always done",
@@ -134,7 +157,8 @@ extension ConnectionSettings {
           COMMAND is connect, publish, subscribe, unsubscribe, disconnect or will, NAME the specification's name with \
           hyphens: content-type, message-expiry-interval. A user-property has a name and a value behind NAME. Binary \
           values, as of correlation-data, are taken as they are, or written as hex:01ff or base64:Af8=.
-          """)
+          """,
+        secret: { PropertyArgument.secret(in: $0) })
     ) { (settings, use) throws(UsageError) in
       settings.properties.append(
         try PropertyArgument(use.words.map { Argument($0, from: use.source) }), from: use.source)

@@ -19,6 +19,7 @@ extension ConnectionPlan {
       reconnect: ReconnectPolicy(limit, maximumTime: retryTime))
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
+    if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
     if case .auto = version { client.fallbackVersions = [.v311] }
     return client
   }

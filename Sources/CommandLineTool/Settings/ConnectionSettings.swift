@@ -8,8 +8,8 @@ public struct ConnectionSettings: Sendable {
   public internal(set) var host = "localhost"
   var port: Int?
   var bindAddress: String?
-  var userName = Credential()
-  var password = Credential()
+  var userName = Credential<[UInt8]>()
+  var password = Credential<Password>()
 
   // MARK: Client and session
 
@@ -47,23 +47,29 @@ public struct ConnectionSettings: Sendable {
     case prefix(Text)
   }
 
+  /// A password, or where it is.
+  enum Password: Sendable {
+    case bytes([UInt8])
+    case source(SecretSource)
+  }
+
   /// A user name or password. One inside a URL belongs to the URL's host and to no other.
-  struct Credential: Sendable {
-    private var typed: [UInt8]?
-    private var ofURL: [UInt8]?
+  struct Credential<Value: Sendable>: Sendable {
+    private var typed: Value?
+    private var ofURL: Value?
     private var host = ""
 
-    mutating func set(_ value: [UInt8]) {
+    mutating func set(_ value: Value) {
       typed = value
       ofURL = nil
     }
 
-    mutating func set(_ value: [UInt8], forHost host: String) {
+    mutating func set(_ value: Value, forHost host: String) {
       ofURL = value
       self.host = host
     }
 
-    func value(forHost host: String) -> [UInt8]? {
+    func value(forHost host: String) -> Value? {
       ofURL != nil && self.host.utf8.elementsEqual(host.utf8) ? ofURL : typed
     }
   }
@@ -81,7 +87,7 @@ public struct ConnectionSettings: Sendable {
     host = url.host
     port = url.port
     if let name = url.userName { userName.set(name.utf8, forHost: host) }
-    if let password = url.password { self.password.set(password, forHost: host) }
+    if let password = url.password { self.password.set(.bytes(password), forHost: host) }
   }
 }
 
@@ -105,6 +111,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var version: VersionChoice
   /// The CONNECT packet in the version that is tried first.
   public var connect: ConnectPacket
+  /// Where the password is that is not in the packet.
+  public var passwordSource: SecretSource?
   /// The properties of the DISCONNECT packet that ends the connection.
   public var disconnectProperties: Properties
   /// How many messages of QoS 1 and 2 may wait for their acknowledgement at a time, besides what the broker says.
@@ -131,9 +139,15 @@ extension ConnectionSettings {
     let version = try versionChoice(compatibility, forLatestVersion: option)
     let first = if case .fixed(let version) = version { version } else { ProtocolVersion.latest }
     let userName = try userName.value(forHost: host).map { (name) throws(UsageError) in try Self.text(name, of: "-u") }
-    let password = password.value(forHost: host)
-    guard password == nil || userName != nil || first.hasPasswordAlone else {
-      throw UsageError("-P: needs -u on \(first)")
+    var password: [UInt8]?
+    var passwordSource: SecretSource?
+    switch self.password.value(forHost: host) {
+    case .bytes(let bytes): password = bytes
+    case .source(let source): passwordSource = source
+    case nil: break
+    }
+    guard password == nil && passwordSource == nil || userName != nil || first.hasPasswordAlone else {
+      throw UsageError("a password needs a user name on \(first): give one with -u")
     }
     let connect = ConnectPacket(
       protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
@@ -141,7 +155,8 @@ extension ConnectionSettings {
       properties: try connectProperties(compatibility))
     return ConnectionPlan(
       host: host, port: UInt16(port ?? 1883), bindAddress: bindAddress, version: version, connect: connect,
-      disconnectProperties: try properties.properties(for: .disconnect), maximumInflight: maximumInflight,
+      passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
+      maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
       reconnects: reconnects, isStrict: isStrict)
   }

@@ -60,6 +60,12 @@ public struct PropertyArgument: Sendable {
     }
   }
 
+  /// Where the last of the words holds the proof of a login.
+  static func secret(in words: [[UInt8]]) -> Range<Int>? {
+    let isProof = lowercased(words[1]).elementsEqual(PropertyKey.authenticationData.property.name.utf8)
+    return isProof ? words[words.count - 1].indices : nil
+  }
+
   private static func value(
     of property: PropertyDescription, _ words: [Argument]
   ) throws(UsageError) -> PropertyValue {

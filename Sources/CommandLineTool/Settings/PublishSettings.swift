@@ -20,6 +20,14 @@ public struct PublishSettings: Sendable {
   /// The defaults.
   public init() {}
 
+  /// The message is to be stored until the broker has acknowledged it, which QoS 0 does not know.
+  public mutating func beStored() throws(UsageError) {
+    if qos == .atMostOnce {
+      throw UsageError("-q: a message of QoS 0 is never acknowledged and cannot be spooled; use 1 or 2")
+    }
+    qos = qos ?? .atLeastOnce
+  }
+
   /// Takes one more topic to publish to: the value of `-t`, or a URL's.
   public mutating func take(topicIn value: Argument) throws(UsageError) {
     topics.append(try value.topicName(), from: value.source)

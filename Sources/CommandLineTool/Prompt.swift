@@ -1,0 +1,67 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Asks somebody at the terminal for what nobody else may see.
+enum Prompt {
+  /// Shows `question` and returns the line that is typed, which the terminal does not show. Standard input and output
+  /// are left alone: they carry messages.
+  ///
+  /// A signal that ends the process ends it here, after the terminal has its settings back. So it is to be called before
+  /// the tool catches signals itself.
+  static func secret(_ question: String) throws(SystemError) -> [UInt8] {
+    let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
+    guard terminal >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { close(terminal) }
+    var before = termios()
+    guard tcgetattr(terminal, &before) == 0 else { throw SystemError(call: "tcgetattr", number: errno) }
+
+    // Ctrl-Z and Ctrl-\ wait: a process that they stop or end would leave the terminal without echo.
+    var held = sigset_t()
+    var mask = sigset_t()
+    sigemptyset(&held)
+    sigaddset(&held, SIGTSTP)
+    sigaddset(&held, SIGQUIT)
+    sigprocmask(SIG_BLOCK, &held, &mask)
+    defer { sigprocmask(SIG_SETMASK, &mask, nil) }
+
+    let signals = try Signals()
+    var silent = before
+    silent.c_lflag &= ~tcflag_t(ECHO | ECHOE | ECHOK)
+    silent.c_lflag |= tcflag_t(ICANON | ECHONL)
+    guard tcsetattr(terminal, TCSAFLUSH, &silent) == 0 else { throw SystemError(call: "tcsetattr", number: errno) }
+    defer { tcsetattr(terminal, TCSANOW, &before) }
+
+    var output = OutputBuffer(descriptor: terminal, limit: .max)
+    TerminalText.append(question, to: &output)
+    output.append(": ")
+    try? output.flush()  // Whoever cannot be asked cannot answer either.
+    if let line = try line(from: terminal, orUntil: signals.descriptor) { return line }
+    tcsetattr(terminal, TCSANOW, &before)
+    output.append("\n")
+    try? output.flush()
+    Signals.die(of: signals.next() ?? .interrupt)
+  }
+
+  /// The bytes up to the end of a line, or of the input; nil when `signal` became readable before.
+  private static func line(from terminal: Int32, orUntil signal: Int32) throws(SystemError) -> [UInt8]? {
+    var line: [UInt8] = []
+    while line.last != UInt8(ascii: "\n") {
+      var entries = [
+        pollfd(fd: terminal, events: Int16(POLLIN), revents: 0), pollfd(fd: signal, events: Int16(POLLIN), revents: 0),
+      ]
+      _ = poll(&entries, 2, -1)
+      if entries[1].revents != 0 { return nil }
+      if entries[0].revents == 0 { continue }
+      var byte: UInt8 = 0
+      let count = read(terminal, &byte, 1)
+      if count == 0 { break }
+      if count == 1 { line.append(byte) } else if errno != EINTR { throw SystemError(call: "read", number: errno) }
+    }
+    return line
+  }
+}

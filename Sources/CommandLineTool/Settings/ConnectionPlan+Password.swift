@@ -1,0 +1,61 @@
+internal import MQTT
+internal import MQTTClient
+
+extension ConnectionPlan {
+  /// Reads the password if it is somewhere else than in the settings, and takes care that no child gets to see it. A
+  /// command is not run yet: each attempt to connect does that.
+  ///
+  /// To be called when all else that was typed is known to be right, and before the tool catches signals.
+  public mutating func readPassword(
+    _ invocation: Invocation, _ diagnostics: Diagnostics
+  ) throws(UsageError) {
+    for path in invocation.exposedFiles { diagnostics.advice(SecretSource.exposure(of: "\"\(path)\"")) }
+    switch passwordSource {
+    case .command, nil: break
+    case let source?:
+      do throws(SecretError) {
+        connect.password = try source.read(asking: question, within: connectTimeout, diagnostics)
+      } catch {
+        throw UsageError("password: \(error.explanation)")
+      }
+      passwordSource = nil
+    }
+    for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
+      let variable = option.environment
+      if let value = System.environment(variable), option.secret?([value]) != nil {
+        System.removeFromEnvironment(variable)
+      }
+    }
+    if !isLoopback, connect.password != nil || passwordSource != nil {
+      diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
+    }
+  }
+
+  private var question: String {
+    connect.userName.map { "Password of \($0) at \(host)" } ?? "Password for \(host)"
+  }
+
+  /// Whether the broker is on this machine by the look of its name.
+  private var isLoopback: Bool {
+    let name = lowercased(host.utf8)
+    if name.starts(with: "127.".utf8) { return name.allSatisfy { $0 < UInt8(ascii: ":") } }  // 127.example is far away.
+    return name.elementsEqual("localhost".utf8) || name.elementsEqual("::1".utf8)
+  }
+
+  /// What runs the command before each attempt to connect.
+  ///
+  /// It has no longer than the whole run. When that is over, or a signal comes, it is for the tool to hear of first.
+  func password(ofCommand command: [UInt8]) -> @Sendable () throws(ConnectionError) -> [UInt8]? {
+    let end = timeout.map { Instant.now + $0 }
+    return { [connectTimeout] () throws(ConnectionError) in
+      let limit = end.map { min($0 - .now, connectTimeout) } ?? connectTimeout
+      do throws(SecretError) {
+        return try SecretSource.secret(ofCommand: command, within: limit)
+      } catch {
+        if error == .interrupted { return nil }
+        if let end, Instant.now >= end { return nil }
+        throw .noPassword(explanation: error.explanation)
+      }
+    }
+  }
+}
