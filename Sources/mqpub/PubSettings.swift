@@ -46,7 +46,10 @@ struct PubSettings: Sendable {
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     try spool.check()
-    if let path = spool.path { return try SpoolRun(self, path: path, invocation).run() }
+    if let path = spool.path {
+      var run = try SpoolRun(self, path: path, invocation)
+      return try run.run()
+    }
     let plan = try publish.plan(connection, invocation.compatibility)
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)

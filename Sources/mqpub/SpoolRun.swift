@@ -6,19 +6,21 @@ internal import MQTTClient
 struct SpoolRun {
   private let settings: PubSettings
   private let path: [UInt8]
+  private let invocation: Invocation
   private let compatibility: Compatibility
-  private let connection: ConnectionPlan
+  private var connection: ConnectionPlan
   private let diagnostics: Diagnostics
 
   init(_ settings: PubSettings, path: [UInt8], _ invocation: Invocation) throws(UsageError) {
     self.settings = settings
     self.path = path
+    self.invocation = invocation
     compatibility = invocation.compatibility
     connection = try settings.connection.plan(invocation.compatibility, forLatestVersion: nil)
     diagnostics = settings.connection.diagnostics(invocation.compatibility)
   }
 
-  func run() throws(UsageError) -> ExitStatus {
+  mutating func run() throws(UsageError) -> ExitStatus {
     if settings.spool.isStatusOnly { return status() }
     let limit = connection.timeout.map { Instant.now + $0 }
     let messages = try settings.spool.isFlushOnly ? nil : source()
@@ -31,6 +33,13 @@ struct SpoolRun {
       if let messages { storedCount = try store(messages, in: spool) }
     } catch {
       return failed(error)
+    }
+    do throws(UsageError) {
+      try connection.readPassword(invocation, diagnostics)
+    } catch {
+      // What is stored is safe: a password that is missing for the moment is like a broker that is.
+      tellOutage(spool, error.message)
+      return .spooled
     }
     return deliver(spool, storedCount: storedCount, until: limit)
   }
