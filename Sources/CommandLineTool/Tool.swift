@@ -28,6 +28,7 @@ public struct Tool<Settings: Sendable>: Sendable {
     var settings = initialSettings()
     do {
       try apply(invocation.uses, to: &settings)
+      if invocation.showsSettings { commandLine.showSettings(invocation) }
       invocation.exit(try run(settings, invocation))
     } catch {
       invocation.exit(error)
@@ -49,6 +50,8 @@ public struct Invocation: Sendable {
   public var uses: [OptionUse]
   /// What the name that the tool was called by changes.
   public var compatibility: Compatibility
+  /// Whether the settings are to be shown, and nothing else is to be done.
+  @usableFromInline var showsSettings = false
   /// Files of options that others than their owner can read although there are secrets in them.
   var exposedFiles: [String] = []
 
@@ -104,6 +107,11 @@ public struct CommandLineReader: Sendable {
     }
   }
 
+  /// Prints what holds and where it came from, and ends the program.
+  @usableFromInline func showSettings(_ invocation: Invocation) -> Never {
+    invocation.exit(printed(SettingsText.text(invocation, options: options)) ?? .ok)
+  }
+
   /// Prints what was asked for. Returns a status if that fails, and nil otherwise.
   private func printed(_ text: String) -> ExitStatus? {
     var output = OutputBuffer(descriptor: 1)
@@ -128,6 +136,7 @@ public struct CommandLineReader: Sendable {
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
     var optionsFile: OptionUse?
+    var showsSettings = false
     while let use = try parser.next() {
       if let value = use.words.last, let secret = options[use.option].secret?(use.words) {
         let word = parser.position - 1
@@ -141,13 +150,14 @@ public struct CommandLineReader: Sendable {
         do { return .text(try generated(Argument(use.words[0], from: use.source)), .ok) } catch {
           throw use.mistake(error)
         }
+      case "--show-settings": showsSettings = true
       case "-o": optionsFile = use
       default: break
       }
       typed.append(use)
     }
 
-    var invocation = Invocation(uses: [], compatibility: compatibility)
+    var invocation = Invocation(uses: [], compatibility: compatibility, showsSettings: showsSettings)
     if optionsFile == nil { try readOwnFile(table, environment, into: &invocation) }
     if compatibility.readsEnvironment { invocation.uses += variables(environment) }
     if let optionsFile { try readFile(of: optionsFile, table, into: &invocation) }
@@ -234,6 +244,13 @@ public struct CommandLineReader: Sendable {
         One option a line, a blank, and its value as it is: quotes, further blanks and all the rest of the line belong \
         to it. A line with # in its first column is a comment. The file takes the place of the configuration file, \
         and options on the command line are stronger than those in it.
+        """,
+      isForCommandLineOnly: true),
+    OptionDescription(
+      long: "show-settings", section: .general, summary: "print every setting and where it came from, and end",
+      details: """
+        From the command line, a line of a file, the environment, or nowhere. Secrets are shown as ****. No connection \
+        is made, and no password is read or asked for.
         """,
       isForCommandLineOnly: true),
     OptionDescription(long: "help", section: .general, summary: "print this text", isForCommandLineOnly: true),
