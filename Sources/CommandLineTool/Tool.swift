@@ -52,6 +52,8 @@ public struct Invocation: Sendable {
   public var compatibility: Compatibility
   /// Whether the settings are to be shown, and nothing else is to be done.
   @usableFromInline var showsSettings = false
+  /// Whether standard error gets JSON.
+  var logsJSON = false
   /// Files of options that others than their owner can read although there are secrets in them.
   var exposedFiles: [String] = []
 
@@ -60,9 +62,12 @@ public struct Invocation: Sendable {
 
   /// Ends the program because of what was typed.
   public func exit(_ error: UsageError) -> Never {
-    Diagnostics(program: compatibility.program).usage(error)
+    diagnostics.usage(error)
     exit(.usage)
   }
+
+  /// For what is wrong before a tool runs.
+  fileprivate var diagnostics: Diagnostics { Diagnostics(program: compatibility.program, isJSON: logsJSON) }
 }
 
 /// Reads what a tool was told: the command line, and the weaker sources of options.
@@ -72,6 +77,8 @@ public struct CommandLineReader: Sendable {
   /// The tool's own options, then those that every tool has.
   public let options: [OptionDescription]
   private let otherTools: [OptionTable.Tool]
+
+  private static let logJSON = ConnectionSettings.logJSONDescription.name
 
   /// A reader for a tool with these options.
   public init(_ description: ToolDescription, options: [OptionDescription], otherTools: [OptionTable.Tool]) {
@@ -94,13 +101,14 @@ public struct CommandLineReader: Sendable {
     Signals.ignoreBrokenPipes()
     let words = System.arguments()
     let invocation = Invocation(
-      uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]))
+      uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]),
+      logsJSON: words.contains { $0.elementsEqual(Self.logJSON.utf8) })
     do {
       let request = try request(
         words, invocation.compatibility, environment: System.environment, hide: System.hideArgument)
       switch request {
       case .run(let invocation): return invocation
-      case .text(let text, let status): invocation.exit(printed(text) ?? status)
+      case .text(let text, let status): invocation.exit(printed(text, invocation) ?? status)
       }
     } catch {
       invocation.exit(error)
@@ -109,18 +117,18 @@ public struct CommandLineReader: Sendable {
 
   /// Prints what holds and where it came from, and ends the program.
   @usableFromInline func showSettings(_ invocation: Invocation) -> Never {
-    invocation.exit(printed(SettingsText.text(invocation, options: options)) ?? .ok)
+    invocation.exit(printed(SettingsText.text(invocation, options: options), invocation) ?? .ok)
   }
 
   /// Prints what was asked for. Returns a status if that fails, and nil otherwise.
-  private func printed(_ text: String) -> ExitStatus? {
+  private func printed(_ text: String, _ invocation: Invocation) -> ExitStatus? {
     var output = OutputBuffer(descriptor: 1)
     output.append(text)
     do {
       try output.flush()
     } catch {
       guard case .system(let error) = error else { return nil }
-      Diagnostics(program: description.name.rawValue).error("standard output: \(error.explanation)")
+      invocation.diagnostics.error("standard output: \(error.explanation)")
       return .output
     }
     return nil
@@ -162,6 +170,7 @@ public struct CommandLineReader: Sendable {
     if compatibility.readsEnvironment { invocation.uses += variables(environment) }
     if let optionsFile { try readFile(of: optionsFile, table, into: &invocation) }
     invocation.uses += typed
+    invocation.logsJSON = invocation.uses.contains { options[$0.option].name == Self.logJSON }
     return .run(invocation)
   }
 

@@ -91,7 +91,7 @@ struct ConnectionOptionTests {
     Row("--no-reconnect") { $0.reconnects = false },
     Row("--strict") { $0.isStrict = true },
     Row("-d") { _ in }, Row("--debug") { _ in }, Row("--trace") { _ in }, Row("--quiet") { _ in },
-    Row("--log", "notice") { _ in },
+    Row("--log", "notice") { _ in }, Row("--log-json") { _ in },
   ]
 
   @Test("each option means what the interface says", arguments: rows)

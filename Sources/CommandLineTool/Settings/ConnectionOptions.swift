@@ -35,6 +35,11 @@ extension ConnectionSettings {
       """,
     environment: "MQTOOLS_PASSWORD", secret: { $0[0].indices })
 
+  /// What `--log-json` is; apart from the others because mistakes among the options are written that way too.
+  static let logJSONDescription = OptionDescription(
+    long: "log-json", section: .diagnostics, summary: "write each line on standard error as a JSON object",
+    details: "Its members are time, level, tool and message.")
+
   /// The options of the group, except `-L`.
   public static let options: [Option<ConnectionSettings>] = [
     // MARK: Broker
@@ -245,6 +250,7 @@ extension ConnectionSettings {
         long: "quiet", section: .diagnostics, setting: "--log",
         summary: "say nothing but what is wrong with the options")
     ) { $0.level = .quiet },
+    Option(logJSONDescription) { $0.logsJSON = true },
     Option(
       OptionDescription(
         long: "strict", section: .diagnostics, summary: "live with no fault of the broker",
