@@ -149,6 +149,13 @@ enum System {
 
   // MARK: Time
 
+  /// The time since the beginning of 1970.
+  static func wallClock() -> (seconds: Int64, nanoseconds: Int) {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return (Int64(time.tv_sec), Int(time.tv_nsec))
+  }
+
   /// A second in the local time zone.
   struct LocalTime {
     var year: Int
