@@ -79,9 +79,9 @@ public struct Diagnostics: Sendable {
     time.append(seconds: now.seconds, nanoseconds: now.nanoseconds, zone: .extended, to: &line)
     line.append("\",\"level\":\"\(level.name)\",\"tool\":")
     var (program, text) = (program, text)
-    program.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: isTerminal, to: &line) }
+    program.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &line) }
     line.append(",\"message\":")
-    text.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: isTerminal, to: &line) }
+    text.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &line) }
     line.append("}")
   }
 }

@@ -151,7 +151,7 @@ import Testing
       events: [.published(0, ReasonCode(rawValue: 0xF0))]),
     Case(
       tolerance: .unknownReasonCode, version: .v5, prepare: publish(.exactlyOnce), packet: "50 r3 m1 01 | 70 r2 m1",
-      events: [.published(0, ReasonCode(rawValue: 0x01))]),
+      events: [.published(0, .success)]),
     Case(
       tolerance: .unknownReasonCode, version: .v5, prepare: publish(.exactlyOnce), packet: "50 r3 m1 A2",
       events: [.published(0, ReasonCode(rawValue: 0xA2))]),
