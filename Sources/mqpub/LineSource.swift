@@ -1,4 +1,3 @@
-internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 
@@ -7,6 +6,7 @@ final class LineSource: MessageSource {
   private var lines: InputLines
   private let content: LineFormat.Content
   private let encoding: PayloadEncoding
+  private var json = JSONInput()
 
   init(_ format: LineFormat, _ encoding: PayloadEncoding, descriptor: Int32) {
     lines = InputLines(descriptor: descriptor, end: format.end)
@@ -25,15 +25,36 @@ final class LineSource: MessageSource {
   func handOver(at now: Instant, isDelivered: () -> Bool, _ take: (OutgoingItem) -> Bool) {
     if content == .payload, encoding == .text {
       lines.forEachLine { line, number in take(.message(OutgoingMessage(payload: line, line: number))) }
+    } else if content == .json {
+      lines.forEachLine { line, number in withObject(line, number, take) }
     } else {
-      lines.forEachLine { line, number in withItem(line, number, take) }
+      lines.forEachLine { line, number in withMessage(line, number, take) }
     }
   }
 
-  private func withItem(_ line: UnsafeRawBufferPointer, _ number: Int, _ take: (OutgoingItem) -> Bool) -> Bool {
+  private func withObject(_ line: UnsafeRawBufferPointer, _ number: Int, _ take: (OutgoingItem) -> Bool) -> Bool {
+    do throws(JSONError) {
+      try json.read(line)
+    } catch {
+      return take(.fault(line: number, explanation: error.description))
+    }
+    let json = json
+    return json.payload.withUnsafeBytes { payload in
+      var message = OutgoingMessage(
+        payload: payload, qos: json.qos, retain: json.retain,
+        properties: json.properties.isEmpty ? nil : json.properties, line: number)
+      guard let topic = json.topic else { return take(.message(message)) }
+      return topic.utf8.withUnsafeBytes { topic in
+        message.topic = topic
+        return take(.message(message))
+      }
+    }
+  }
+
+  private func withMessage(_ line: UnsafeRawBufferPointer, _ number: Int, _ take: (OutgoingItem) -> Bool) -> Bool {
     var message = OutgoingMessage(payload: line, line: number)
     switch content {
-    case .payload: break
+    case .payload, .json: break
     case .topicAndPayload(let separator):
       guard let (start, end) = Self.place(of: separator, in: line) else {
         let expected = separator.map { "'\(String(decoding: $0, as: UTF8.self))'" } ?? "blank or TAB"
@@ -60,10 +81,11 @@ final class LineSource: MessageSource {
     guard let separator else {
       return line.firstIndex { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }.map { ($0, $0 + 1) }
     }
-    guard let base = line.baseAddress, let found = memmem(base, line.count, separator, separator.count) else {
-      return nil
+    var start = 0
+    while let found = line[start...].firstIndex(of: separator[0]) {
+      if line[found...].starts(with: separator) { return (found, found + separator.count) }
+      start = found + 1
     }
-    let start = UnsafeRawPointer(found) - base
-    return (start, start + separator.count)
+    return nil
   }
 }

@@ -29,11 +29,13 @@ enum OutgoingItem {
   case fault(line: Int, explanation: String)
 }
 
-/// A message on its way from its source to the broker. The bytes are the source's.
+/// A message on its way from its source to the broker. The bytes are the source's; what is nil, the plan says.
 struct OutgoingMessage {
-  /// Nil where the plan says it.
   var topic: UnsafeRawBufferPointer?
   var payload: UnsafeRawBufferPointer
+  var qos: QoS?
+  var retain: Bool?
+  var properties: Properties?
   /// The number of the line that it comes from, from 1.
   var line: Int?
 }

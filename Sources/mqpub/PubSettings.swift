@@ -54,12 +54,12 @@ struct PubSettings: Sendable {
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let source = try Self.source(of: plan)
+    let (source, templates) = try Self.source(of: plan)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var publisher = Publisher(
-        plan, from: source, over: connection, as: invocation.compatibility, diagnostics: diagnostics,
-        signals: try Signals())
+        plan, from: source, filling: templates, over: connection, as: invocation.compatibility,
+        diagnostics: diagnostics, signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
@@ -67,9 +67,19 @@ struct PubSettings: Sendable {
     }
   }
 
-  /// Where the plan's messages come from.
-  static func source(of plan: PublishPlan) throws(UsageError) -> any MessageSource {
-    if case .lines(let format) = plan.payload { return LineSource(format, plan.encoding, descriptor: 0) }
-    return RepeatedMessage(try plan.payload.load(plan.encoding), plan.repetition)
+  /// Where the plan's messages come from, and what fills them.
+  static func source(of plan: PublishPlan) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
+    let source: any MessageSource
+    var payload: [UInt8]?
+    if case .lines(let format) = plan.payload {
+      source = LineSource(format, plan.encoding, descriptor: 0)
+    } else {
+      let loaded = try plan.payload.load(plan.encoding)
+      source = RepeatedMessage(loaded, plan.repetition)
+      if plan.encoding == .text { payload = loaded }
+    }
+    return (
+      source, plan.isTemplate ? try MessageTemplates(topics: plan.topics.map(\.utf8), payload: payload) : nil
+    )
   }
 }

@@ -8,6 +8,7 @@ struct Publisher: ~Copyable {
   private let connection: ConnectionPlan
   private let compatibility: Compatibility
   private let source: any MessageSource
+  private let templates: MessageTemplates?
   private let endpoint: Endpoint
   private let diagnostics: Diagnostics
   private let signals: Signals
@@ -28,11 +29,13 @@ struct Publisher: ~Copyable {
   private static let leavePatience: Duration = .milliseconds(700)
 
   init(
-    _ plan: PublishPlan, from source: any MessageSource, over connection: ConnectionPlan,
-    as compatibility: Compatibility, diagnostics: Diagnostics, signals: consuming Signals
+    _ plan: PublishPlan, from source: any MessageSource, filling templates: MessageTemplates?,
+    over connection: ConnectionPlan, as compatibility: Compatibility, diagnostics: Diagnostics,
+    signals: consuming Signals
   ) {
     self.plan = plan
     self.source = source
+    self.templates = templates
     self.connection = connection
     self.compatibility = compatibility
     self.diagnostics = diagnostics
@@ -40,7 +43,7 @@ struct Publisher: ~Copyable {
     // Exactly once needs a session that outlives a connection; at QoS 1 what was not acknowledged is published again anyhow.
     let settings = connection.client(
       retryLimit: plan.isStream ? .foreverAfterFirstConnection : .retries(0),
-      lifetime: plan.qos == .exactlyOnce ? .process : .networkConnection)
+      lifetime: plan.hasExactlyOnce ? .process : .networkConnection)
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -105,30 +108,55 @@ struct Publisher: ~Copyable {
   /// Publishes an item of the source; false when it has to come again.
   private mutating func take(_ item: OutgoingItem) -> Bool {
     switch item {
+    case .message(let message): return publish(message)
     case .fault(let line, let explanation):
       refused(.badText, explanation, line: line)
-      return true
-    case .message(let message):
-      if let topic = message.topic {
-        guard client.canPublish else { return false }
-        publish(message, to: topic)
-        return true
-      }
-      while topicsDone < plan.topics.count {
-        guard client.canPublish else { return false }
-        plan.topics[topicsDone].utf8.withBytes { publish(message, to: $0) }
-        topicsDone += 1
-      }
-      topicsDone = 0
       return true
     }
   }
 
+  private mutating func publish(_ message: OutgoingMessage) -> Bool {
+    guard client.canPublish else { return false }
+    if let topic = message.topic {
+      publish(message, to: topic)
+      return true
+    }
+    if plan.topics.isEmpty { refused(.badText, "no topic, neither there nor with -t", line: message.line) }
+    while topicsDone < plan.topics.count {
+      guard client.canPublish else { return false }
+      if let templates {
+        publish(message, filling: templates)
+      } else {
+        plan.topics[topicsDone].utf8.withBytes { publish(message, to: $0) }
+      }
+      topicsDone += 1
+    }
+    topicsDone = 0
+    return true
+  }
+
+  private mutating func publish(_ message: OutgoingMessage, filling templates: MessageTemplates) {
+    if topicsDone == 0 { templates.next() }
+    templates.withMessage(topic: topicsDone, payload: message.payload) { topic, payload in
+      var message = message
+      message.payload = payload
+      publish(message, to: topic)
+    }
+  }
+
   private mutating func publish(_ message: OutgoingMessage, to topic: UnsafeRawBufferPointer) {
+    let qos = message.qos ?? plan.qos
+    if qos == .atMostOnce, plan.requiresSubscribers {
+      return refused(.usage, "QoS 0 cannot tell whether somebody subscribes to it", line: message.line, topic: topic)
+    }
+    if message.properties != nil, !client.version.hasProperties, !tally.hasLostProperties {
+      tally.hasLostProperties = true
+      diagnostics.warning("line \(message.line ?? 0): properties are left out, for \(client.version) has none")
+    }
     do throws(ProtocolError) {
       try client.publish(
-        topic: topic, payload: message.payload, qos: plan.qos, retain: plan.retain, properties: plan.properties,
-        at: driver.now)
+        topic: topic, payload: message.payload, qos: qos, retain: message.retain ?? plan.retain,
+        properties: message.properties ?? plan.properties, at: driver.now)
     } catch {
       refused(ExitStatus(error), error.explanation, line: message.line, topic: topic)
     }

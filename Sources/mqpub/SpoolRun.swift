@@ -7,15 +7,16 @@ struct SpoolRun {
   private let settings: PubSettings
   private let path: [UInt8]
   private let invocation: Invocation
-  private let compatibility: Compatibility
   private var connection: ConnectionPlan
   private let diagnostics: Diagnostics
+  private var storedCount = 0
+  /// Targets of the source's present message that are stored.
+  private var targetsDone = 0
 
   init(_ settings: PubSettings, path: [UInt8], _ invocation: Invocation) throws(UsageError) {
     self.settings = settings
     self.path = path
     self.invocation = invocation
-    compatibility = invocation.compatibility
     connection = try settings.connection.plan(invocation.compatibility, forLatestVersion: nil)
     diagnostics = settings.connection.diagnostics(invocation.compatibility)
   }
@@ -23,25 +24,24 @@ struct SpoolRun {
   mutating func run() throws(UsageError) -> ExitStatus {
     if settings.spool.isStatusOnly { return status() }
     let limit = connection.timeout.map { Instant.now + $0 }
-    let messages = try settings.spool.isFlushOnly ? nil : source()
-    let spool: Spool
-    var storedCount = 0
+    let messages = try settings.spool.isFlushOnly ? nil : messages()
     do throws(SpoolError) {
-      spool = try Spool(path, of: owner, creating: !settings.spool.isFlushOnly)
+      let spool = try Spool(path, of: owner, creating: !settings.spool.isFlushOnly)
       spool.limits = settings.spool.limits
       if settings.spool.retriesBad { _ = try spool.retryBad() }
-      if let messages { storedCount = try store(messages, in: spool) }
+      for warning in spool.takeWarnings() { diagnostics.warning(warning) }
+      guard let messages else { return deliver(spool, until: limit) }
+      do throws(SpoolError) {
+        try store(messages, in: spool)
+      } catch {
+        // A spool that an outage has filled is emptied first, if the broker is back.
+        guard case .full = error, deliver(spool, until: limit) == .ok else { throw error }
+        try store(messages, in: spool)
+      }
+      return deliver(spool, until: limit)
     } catch {
       return failed(error)
     }
-    do throws(UsageError) {
-      try connection.readPassword(invocation, diagnostics)
-    } catch {
-      // What is stored is safe: a password that is missing for the moment is like a broker that is.
-      tellOutage(spool, error.message)
-      return .spooled
-    }
-    return deliver(spool, storedCount: storedCount, until: limit)
   }
 
   private var client: ClientSettings {
@@ -54,50 +54,44 @@ struct SpoolRun {
 
   // MARK: - Storing
 
-  private func source() throws(UsageError) -> (plan: PublishPlan, source: any MessageSource) {
+  private struct Messages {
+    var plan: PublishPlan
+    var source: any MessageSource
+    var templates: MessageTemplates?
+  }
+
+  private func messages() throws(UsageError) -> Messages {
     var publish = settings.publish
     try publish.beStored()
-    let plan = try publish.plan(settings.connection, compatibility)
+    let plan = try publish.plan(settings.connection, invocation.compatibility)
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
-    return (plan, try PubSettings.source(of: plan))
+    let (source, templates) = try PubSettings.source(of: plan)
+    return Messages(plan: plan, source: source, templates: templates)
   }
 
   /// Stores every message of the source; throws when one cannot be stored.
-  private func store(
-    _ messages: (plan: PublishPlan, source: any MessageSource), in spool: Spool
-  ) throws(SpoolError) -> Int {
-    let (plan, source) = messages
-    var storedCount = 0
+  private mutating func store(_ messages: Messages, in spool: Spool) throws(SpoolError) {
+    let source = messages.source
     var droppedCount = 0
     var failure: SpoolError?
-    func store(_ payload: UnsafeRawBufferPointer, to topic: TopicName) {
-      guard failure == nil else { return }
-      do throws(SpoolError) {
-        let receipt = try spool.enqueue(
-          Message(
-            topic: topic, payload: Array(payload), qos: plan.qos, retain: plan.retain, properties: plan.properties),
-          replacing: settings.spool.replacesOlder, at: .wallClock)
-        storedCount += 1
-        droppedCount += receipt.dropped
-      } catch {
-        failure = error
-      }
-    }
     while !source.isExhausted, failure == nil {
       source.handOver(at: .now, isDelivered: { true }) { item in
-        switch item {
-        case .fault(let line, let explanation):
-          failure = .notSendable(ProtocolError(.malformedPacket, "line \(line): \(explanation)"))
-        case .message(let message):
-          if let topic = message.topic {
-            do throws(ProtocolError) {
-              store(message.payload, to: try TopicName(utf8: topic))
-            } catch {
-              failure = .notSendable(error)
+        do throws(SpoolError) {
+          switch item {
+          case .fault(let line, let explanation):
+            throw .notSendable(.malformed("line \(line): \(explanation)"))
+          case .message(let message):
+            for target in try targets(of: message, messages)[targetsDone...] {
+              let receipt = try spool.enqueue(
+                stored(message, to: target, messages), replacing: settings.spool.replacesOlder, at: .wallClock)
+              targetsDone += 1
+              storedCount += 1
+              droppedCount += receipt.dropped
             }
-          } else {
-            for topic in plan.topics { store(message.payload, to: topic) }
+            targetsDone = 0
           }
+        } catch {
+          failure = error
         }
         return failure == nil
       }
@@ -107,12 +101,52 @@ struct SpoolRun {
     }
     if droppedCount > 0 { diagnostics.warning("\(droppedCount) of the oldest messages were dropped to make room") }
     if let failure { throw failure }
-    return storedCount
+  }
+
+  private struct Target {
+    var topic: TopicName
+    var payload: [UInt8]
+  }
+
+  /// Where a message goes, and with which payload.
+  private func targets(of message: OutgoingMessage, _ messages: Messages) throws(SpoolError) -> [Target] {
+    do throws(ProtocolError) {
+      if let topic = message.topic {
+        return [Target(topic: try TopicName(utf8: topic), payload: Array(message.payload))]
+      }
+      if messages.plan.topics.isEmpty {
+        throw .topicNameInvalid("line \(message.line ?? 0): no topic, neither there nor with -t")
+      }
+      guard let templates = messages.templates else {
+        return messages.plan.topics.map { Target(topic: $0, payload: Array(message.payload)) }
+      }
+      templates.next()
+      return try messages.plan.topics.indices.map { (index) throws(ProtocolError) in
+        var filled: (topic: [UInt8], payload: [UInt8]) = ([], [])
+        templates.withMessage(topic: index, payload: message.payload) { filled = (Array($0), Array($1)) }
+        return Target(topic: try TopicName(utf8: filled.topic), payload: filled.payload)
+      }
+    } catch {
+      throw .notSendable(error)
+    }
+  }
+
+  /// A message with QoS 0 of its own is stored with QoS 1: what is stored is delivered until it was acknowledged.
+  private func stored(_ message: OutgoingMessage, to target: Target, _ messages: Messages) -> Message {
+    Message(
+      topic: target.topic, payload: target.payload, qos: max(message.qos ?? messages.plan.qos, .atLeastOnce),
+      retain: message.retain ?? messages.plan.retain, properties: message.properties ?? messages.plan.properties)
   }
 
   // MARK: - Delivering
 
-  private func deliver(_ spool: Spool, storedCount: Int, until limit: Instant?) -> ExitStatus {
+  private mutating func deliver(_ spool: Spool, until limit: Instant?) -> ExitStatus {
+    do throws(UsageError) {
+      try connection.readPassword(invocation, diagnostics)
+    } catch {
+      diagnostics.error(error.message)
+      return storedCount > 0 ? .spooled : .usage
+    }
     do throws(SystemError) {
       let signals = try Signals()
       var delivery = SpoolDelivery(
@@ -128,7 +162,7 @@ struct SpoolRun {
         tellEndOfOutage(spool, deliveredCount: delivery.deliveredCount)
         return delivery.quarantinedCount > 0 ? .quarantined : .ok
       case .busy:
-        diagnostics.notice("stored; another run is delivering")
+        diagnostics.notice((storedCount > 0 ? "stored; " : "") + "another run is delivering")
         return .spooled
       case .postponed(let reason):
         tellOutage(spool, reason)

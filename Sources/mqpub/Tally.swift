@@ -6,6 +6,8 @@ struct Tally {
   private(set) var failed = 0
   /// Messages that were published again because the broker had forgotten the session.
   var republished = 0
+  /// Whether it was told that the version spoken has no properties.
+  var hasLostProperties = false
   private var statuses: [ExitStatus] = []
 
   /// Counts a message that was not published; true when it is the first with this status.

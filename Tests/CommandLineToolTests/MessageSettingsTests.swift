@@ -33,6 +33,14 @@ struct PublishOptionTests {
     Row("-t", "t", "-m", "x", "--require-subscribers", "-q", "2") {
       ($0.requiresSubscribers, $0.qos) = (true, .exactlyOnce)
     },
+    Row("--stdin-json") { ($0.topics, $0.payload) = ([], lines { $0.content = .json }) },
+    Row("--stdin-json", "-0", "-t", "t") {
+      $0.payload = lines {
+        $0.content = .json
+        $0.end = 0
+      }
+    },
+    Row("-t", "t", "-m", "x", "--template") { $0.isTemplate = true },
     Row("-t", "t", "-m", "x", "--encoding", "text") { _ in },
     Row("-t", "t", "-m", "x", "--encoding", "hex") { $0.encoding = .hex },
     Row("-t", "t", "-m", "x", "--encoding", "base64") { $0.encoding = .base64 },
@@ -93,7 +101,8 @@ struct PublishOptionTests {
   @Test(
     "what is missing or too much is told",
     arguments: [
-      (["-m", "x"], "no topic: name one with -t"), (["-t", "t"], "no message: give one with -m, -n, -f, -s or -l"),
+      (["-m", "x"], "no topic: name one with -t"),
+      (["-t", "t"], "no message: give one with -m, -n, -f, -s, -l or --stdin-json"),
       ([], "no topic: name one with -t"),
       (["-t", "t", "-m", "x", "-n"], "-n: cannot stand together with -m"),
       (["-t", "t", "-l", "-s"], "-s: cannot stand together with -l"),
@@ -112,8 +121,13 @@ struct PublishOptionTests {
         ["-t", "t", "-m", "x", "--require-subscribers", "-V", "311"],
         "--require-subscribers: needs MQTT 5, and -V asks for MQTT 3.1.1"
       ),
-      (["-t", "t", "-m", "x", "-0"], "-0: needs messages that are lines: -l"),
+      (["-t", "t", "-m", "x", "-0"], "-0: needs messages that are lines: -l or --stdin-json"),
       (["-t", "t", "--line-topic"], "--line-topic: cannot stand together with -t"),
+      (["--line-topic", "--template"], "--template: is not for lines that have topics"),
+      (["--stdin-json", "--line-topic"], "--line-topic: cannot stand together with --stdin-json"),
+      (["--stdin-json", "--line-separator", ":"], "--line-separator: needs --line-topic"),
+      (["--stdin-json", "--encoding", "hex"], "--encoding: is not for --stdin-json, which has payload_base64"),
+      (["--stdin-json", "--every", "1"], "--every: is for one message, and lines are published as they come"),
       (["--line-topic", "-m", "x"], "-m: cannot stand together with -l"),
       (["-t", "t", "-l", "--line-separator", ":"], "--line-separator: needs --line-topic"),
       (["--line-topic", "--line-separator", ""], "--line-separator: is empty"),
@@ -130,7 +144,7 @@ struct PublishOptionTests {
       ),
       (
         ["-t", "t", "-l", "--every", "1"],
-        "--every: is for one message, and -l publishes lines as they come"
+        "--every: is for one message, and lines are published as they come"
       ),
       (["-t", "t", "-v"], "-v: unknown option; it belongs to mqsub"),
       (["-t", "t", "--filter-out", "x"], "--filter-out: unknown option; it belongs to mqsub"),

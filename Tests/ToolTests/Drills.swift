@@ -124,6 +124,71 @@ struct Drills {
     #expect(tool.errorText.contains("connected again"))
   }
 
+  // MARK: - The spool
+
+  /// Starts `mqpub --spool` again and again, each time with the next three numbers, and lets `kill` end it. What a run that ended by
+  /// itself has stored must arrive; nothing may arrive twice at QoS 2.
+  private func spoolAndKill(
+    qos: String, runs: Int, _ kill: (_ run: Int, _ arguments: [String], _ input: String) throws -> ToolProcess
+  ) throws -> (peer: CountingPeer, promised: Set<Int>) {
+    var rules = CountingPeer.Rules()
+    rules.keepsSessions = true
+    rules.recordsMessages = true
+    let peer = try CountingPeer(rules: rules)
+    let folder = try TemporaryFolder()
+    let options = peer.options + ["-q", qos, "--spool", folder.path("spool")]
+    var promised: Set<Int> = []
+    for run in 0..<runs {
+      let numbers = (1...3).map { run * 3 + $0 }
+      let tool = try kill(run, options + ["-t", "t", "-l"], numbers.map { "\($0)\n" }.joined())
+      let end = try tool.wait()
+      if end == .exited(0) || end == .exited(75) {
+        promised.formUnion(numbers)
+      } else if case .exited(let status) = end {
+        #expect(status == 137, "\(tool.errorText)")
+      }
+    }
+    let flush = try ToolProcess.run("mqpub", options + ["--flush"], timeout: .seconds(30))
+    #expect(flush.end == .exited(0), "\(flush.errorText)")
+    return (peer, promised)
+  }
+
+  private func judge(_ what: String, qos: String, _ peer: CountingPeer, promised: Set<Int>) {
+    let delivered = peer.messages.compactMap { Int(String(decoding: $0.payload, as: UTF8.self)) }
+    let missing = promised.subtracting(delivered)
+    #expect(missing.isEmpty, "\(missing.sorted())")
+    if qos == "2" { #expect(Set(delivered).count == delivered.count) }
+    #expect(peer.counts.violations == [])
+    figure(
+      """
+      \(what), QoS \(qos): \(promised.count) messages of runs that ended by themselves, \(missing.count) missing; \
+      \(Set(delivered).count) delivered in all, \(delivered.count - Set(delivered).count) more than once
+      """)
+  }
+
+  @Test("mqpub killed at 200 random moments while it spools and delivers", arguments: ["1", "2"])
+  func killedAtRandom(qos: String) throws {
+    var random = SystemRandomNumberGenerator()
+    let (peer, promised) = try spoolAndKill(qos: qos, runs: 200) { _, arguments, input in
+      let tool = try ToolProcess("mqpub", arguments, input: .text(input))
+      usleep(UInt32.random(in: 0...30_000, using: &random))
+      tool.signal(9)
+      return tool
+    }
+    judge("killed at 200 random moments", qos: qos, peer, promised: promised)
+  }
+
+  @Test("mqpub killed at each of its system calls in turn", .needs("strace"), arguments: ["1", "2"])
+  func killedAtEachCall(qos: String) throws {
+    let tool = try #require(ProcessInfo.processInfo.environment["MQTOOLS_BIN"]) + "/mqpub"
+    let (peer, promised) = try spoolAndKill(qos: qos, runs: 320) { run, arguments, input in
+      try ToolProcess(
+        "strace", ["-f", "-qqq", "-o", "/dev/null", "-e", "inject=all:signal=KILL:when=\(run + 1)", tool] + arguments,
+        input: .text(input))
+    }
+    judge("killed at each system call", qos: qos, peer, promised: promised)
+  }
+
   // MARK: - Side by side with mosquitto's clients
 
   @Test("a one-shot publish takes no longer than mosquitto_pub's", .needs("mosquitto", "mosquitto_pub"))

@@ -111,4 +111,150 @@ import Testing
     #expect(messages(peer) == ["a=1", "b=1", "c=1", "a=2", "b=2", "c=2", "a=3", "b=3", "c=3"])
     #expect(peer.counts.violations == [])
   }
+
+  // MARK: - --stdin-json
+
+  @Test("an object says what it says, and the options say the rest")
+  func json() throws {
+    let peer = try recorder()
+    let input = """
+      {"topic":"a","payload":"x","qos":2,"retain":true}
+      {"payload_base64":"AP8="}
+      {"topic":"b","time":"2026-11-22T12:55:34.539884+01:00","dup":true,"id":7,"payload":"\\u00e9\\n"}
+      {}
+
+      """
+    expectSuccess(try publish(peer, ["--stdin-json", "-t", "default"], input))
+    let expected: [(String, [UInt8], UInt8, Bool)] = [
+      ("a", Array("x".utf8), 2, true), ("default", [0, 0xFF], 1, false), ("b", Array("é\n".utf8), 1, false),
+      ("default", [], 1, false),
+    ]
+    #expect(peer.messages.count == expected.count)
+    // QoS 2 is delivered at PUBREL: the messages may have overtaken each other.
+    for (topic, payload, qos, retain) in expected {
+      #expect(
+        peer.messages.contains { message in
+          message.topic == Array(topic.utf8) && message.payload == payload && message.qos == qos
+            && message.retain == retain
+        }, "\(topic)")
+    }
+  }
+
+  @Test("properties of an object take the place of those of -D")
+  func jsonProperties() throws {
+    let broker = try ScriptedBroker()
+    let input = """
+      {"topic":"t","payload":"1"}
+      {"topic":"t","payload":"2","properties":{"message_expiry_interval":60,"user_properties":[["k","v"],["k","w"]]}}
+
+      """
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["--stdin-json", "-D", "publish", "content-type", "c"], input: .text(input))
+    let connection = try broker.acceptUnanswered()
+    try connection.send("20 03 00 00 00")
+    try connection.expect("30 r* s* 't' 04 03 s* 'c' '1'")
+    try connection.expect("30 r* s* 't' 13 02 0000003c 26 s* 'k' s* 'v' 26 s* 'k' s* 'w' '2'")
+    // Any object may be one of QoS 2, so the session was to outlive a lost connection; this ends it.
+    try connection.expect("e0 07 00 05 11 00000000")
+    connection.close()
+    #expect(try tool.wait() == .exited(0))
+  }
+
+  @Test("properties that the version cannot carry are told once")
+  func jsonPropertiesLost() throws {
+    let peer = try recorder()
+    let line = #"{"topic":"t","properties":{"content_type":"x"}}"#
+    let tool = try publish(peer, ["--stdin-json", "-V", "311"], "{\"topic\":\"t\"}\n\(line)\n\(line)\n")
+    #expect(tool.end == .exited(0))
+    #expect(
+      tool.errorText == "mqpub: Warning: line 2: properties are left out, for MQTT 3.1.1 has none\n")
+    #expect(peer.counts.received == 3)
+  }
+
+  @Test(
+    "a line that is no message in JSON is left out with status 18",
+    arguments: [
+      ("{\"topic\":\"a/#\"}", "line 2: byte 10: a topic name has no wildcards + and #"),
+      ("{\"topic\":\"a\"", "line 2: byte 13: the end comes too early"),
+      ("{\"topic\":\"a\",\"colour\":1}", "line 2: byte 14: there is no such key"),
+      ("", "line 2: byte 1: the end comes too early"),
+      ("{}", "line 2: no topic, neither there nor with -t"),
+    ])
+  func jsonFaults(line: String, message: String) throws {
+    let peer = try recorder()
+    let good = #"{"topic":"t"}"#
+    let tool = try publish(peer, ["--stdin-json"], "\(good)\n\(line)\n\(good)\n")
+    #expect(tool.end == .exited(18))
+    #expect(tool.errorText == "mqpub: Error: \(message)\n")
+    #expect(messages(peer) == ["t=", "t="])
+  }
+
+  @Test("a QoS 0 object cannot be held to --require-subscribers")
+  func jsonRequiredSubscribers() throws {
+    let peer = try recorder()
+    let tool = try ToolProcess.run(
+      "mqpub", peer.options + ["--stdin-json", "--require-subscribers"], input: .text(#"{"topic":"t","qos":0}"#))
+    #expect(tool.end == .exited(1))
+    #expect(
+      tool.errorText == "mqpub: Error: line 1: topic 't': QoS 0 cannot tell whether somebody subscribes to it\n")
+  }
+
+  // MARK: - --template
+
+  @Test("--template fills in topics and payload, one number and one UUID for a message")
+  func template() throws {
+    let peer = try recorder()
+    expectSuccess(
+      try publish(
+        peer, ["-t", "a/{n}/{uuid}", "-t", "b", "-m", "{{{n}}} {uuid} {random:4}", "--template", "--repeat", "2"], ""))
+    let all = messages(peer).map { $0.split { "/= ".contains($0) }.map(String.init) }
+    try #require(all.count == 4)
+    for (index, parts) in all.enumerated() {
+      let number = "\(index / 2 + 1)"
+      if index % 2 == 0 {
+        #expect(parts[0...1] == ["a", number])
+        #expect(parts[2] == parts[4])
+        #expect(parts[5].count == 4)
+      }
+      #expect(parts[parts.count - 3] == "{\(number)}")
+    }
+    #expect(Set(all.map { $0[$0.count - 2] }).count == 2, "one UUID a message")
+  }
+
+  @Test("a file is a template; lines and encoded payloads are not, though their topic is")
+  func templateSources() throws {
+    let peer = try recorder()
+    let folder = try TemporaryFolder()
+    let file = try folder.write("payload", Array("{n}".utf8))
+    let options = ["-t", "t{n}", "--template"]
+    expectSuccess(try publish(peer, options + ["-f", file], ""))
+    expectSuccess(try publish(peer, options + ["-s"], "<{n}>"))
+    expectSuccess(try publish(peer, options + ["-l"], "{n}\n{x\n"))
+    expectSuccess(try publish(peer, options + ["-m", "7b6e7d", "--encoding", "hex"], ""))
+    #expect(messages(peer) == ["t1=1", "t1=<1>", "t1={n}", "t2={x", "t1={n}"])
+  }
+
+  @Test("a variable, and what is wrong with a template is told before anything is connected")
+  func templateMistakes() throws {
+    let peer = try recorder()
+    let home = try ToolProcess.run(
+      "mqpub", peer.options + ["-q", "1", "-t", "t", "-m", "{env:WHAT}", "--template"], environment: ["WHAT": "it"])
+    expectSuccess(home)
+    #expect(messages(peer) == ["t=it"])
+    let payload = try publish(peer, ["-t", "t", "-m", "{now}", "--template"], "")
+    #expect(payload.end == .exited(1))
+    #expect(payload.errorText.hasPrefix("mqpub: --template: payload: {now} is none of"))
+    let topic = try publish(peer, ["-t", "{", "-m", "x", "--template"], "")
+    #expect(topic.errorText == "mqpub: --template: -t: a brace by itself: write {{ for one\n")
+    #expect(peer.counts.connects == 1)
+  }
+
+  @Test("a topic that its template makes invalid is status 18")
+  func templateTopic() throws {
+    let peer = try recorder()
+    let tool = try ToolProcess.run(
+      "mqpub", peer.options + ["-t", "a{env:WHAT}", "-m", "x", "--template"], environment: ["WHAT": "/#"])
+    #expect(tool.end == .exited(18))
+    #expect(tool.errorText == "mqpub: Error: topic 'a/#': a topic name has no wildcards + and #\n")
+  }
 }

@@ -18,6 +18,8 @@ public struct LineFormat: Hashable, Sendable {
     case payload
     /// The topic, this separator (nil: a blank or a TAB), and the payload.
     case topicAndPayload(separator: [UInt8]?)
+    /// A JSON object, as `JSONInput` reads it.
+    case json
   }
 
   /// What a line consists of.

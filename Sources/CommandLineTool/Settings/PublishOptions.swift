@@ -61,8 +61,23 @@ extension PublishSettings {
       settings.lineSeparator = value.bytes
     },
     Option(
+      byUse: OptionDescription(
+        long: "stdin-json", section: .messages, summary: "publish what each line of standard input says in JSON",
+        details: """
+          A line is an object with the members topic, payload or payload_base64 (without both there is no payload), \
+          qos, retain and properties; members that are missing are what {--topic}, {--qos}, {--retain} and {-D} say. \
+          Members that only received messages have are ignored. A line that is no such object is counted and left out; \
+          the first is reported with its number.
+          """)
+    ) { (settings, use) throws(UsageError) in
+      var format = LineFormat()
+      format.content = .json
+      try settings.payload.set(.lines(format), by: "--stdin-json", from: use.source)
+    },
+    Option(
       OptionDescription(
-        short: "0", section: .messages, summary: "with {-l}: messages end with NUL instead of a line's end")
+        short: "0", section: .messages, summary: "lines end with NUL instead of LF",
+        details: "Those of {-l}, {--line-topic} and {--stdin-json}.")
     ) { $0.linesEndWithNUL = true },
     Option(
       OptionDescription(
@@ -73,6 +88,15 @@ extension PublishSettings {
           nothing.
           """)
     ) { (settings, value) throws(UsageError) in settings.encoding = try value.payloadEncoding() },
+    Option(
+      OptionDescription(
+        long: "template", section: .messages, summary: "fill in {n}, {timestamp} and the like in topic and payload",
+        details: """
+          {n} is the number of the message, {timestamp} the time with its zone, {uuid} a random UUID, {random:N} N random \
+          letters and digits, {env:NAME} a variable of the environment. A brace that is meant as such is written twice. \
+          It holds for {-t}, {-m}, {-f} and {-s}; lines, and payloads in another {--encoding} than text, stay as they are.
+          """)
+    ) { $0.isTemplate = true },
     Option(
       OptionDescription(
         short: "q", long: "qos", value: .one("QOS"), section: .messages,

@@ -4,7 +4,8 @@ public import MQTT
 public struct PublishSettings: Sendable {
   var topics = Accumulated<TopicName>()
   var payload = Exclusive<PayloadSource>()
-  var encoding = PayloadEncoding.text
+  var encoding: PayloadEncoding?
+  var isTemplate = false
   var linesEndWithNUL = false
   /// The source that said `--line-topic`.
   var lineTopic: SourceKind?
@@ -54,25 +55,33 @@ public struct Repetition: Hashable, Sendable {
 
 /// What the settings mean together.
 public struct PublishPlan: Hashable, Sendable {
-  /// Where each message goes whose topic its source does not say.
+  /// Where each message goes whose topic its source does not say; with lines of JSON perhaps nowhere.
   public var topics: [TopicName]
   /// Where the payload comes from.
   public var payload: PayloadSource
   /// How the payload is written there.
   public var encoding = PayloadEncoding.text
+  /// Whether the topics, and the payload unless it is lines or encoded, are templates.
+  public var isTemplate = false
   /// How often it is published, unless it is lines.
   public var repetition = Repetition.once
-  /// How surely each message is delivered.
+  /// How surely each message is delivered whose source does not say it.
   public var qos: QoS
-  /// Whether the broker keeps the message as the topic's value.
+  /// Whether the broker keeps the message as the topic's value, unless its source says it.
   public var retain: Bool
   /// Whether a message that nobody subscribes to is a failure.
   public var requiresSubscribers = false
-  /// The properties of each PUBLISH packet.
+  /// The properties of each PUBLISH packet whose message has none.
   public var properties: Properties
 }
 
 extension PublishPlan {
+  /// Whether a message may be one of QoS 2.
+  public var hasExactlyOnce: Bool {
+    if case .lines(let format) = payload, format.content == .json { return true }
+    return qos == .exactlyOnce
+  }
+
   /// Whether the run goes on for as long as its input, or somebody, wants: a connection that is lost is then made again.
   public var isStream: Bool {
     if case .lines = payload { return true }
@@ -93,8 +102,9 @@ extension PublishSettings {
       throw UsageError("--require-subscribers: needs -q 1 or 2: QoS 0 is not acknowledged")
     }
     return PublishPlan(
-      topics: try topics(for: payload, compatibility), payload: payload, encoding: encoding,
-      repetition: try repetition(of: payload), qos: qos ?? (requiresSubscribers ? .atLeastOnce : .atMostOnce),
+      topics: try topics(for: payload, compatibility), payload: payload, encoding: encoding ?? .text,
+      isTemplate: isTemplate, repetition: try repetition(of: payload),
+      qos: qos ?? (requiresSubscribers ? .atLeastOnce : .atMostOnce),
       retain: retain,
       requiresSubscribers: requiresSubscribers, properties: try connection.properties.properties(for: .publish))
   }
@@ -103,28 +113,36 @@ extension PublishSettings {
     guard let payload = payload.value else {
       // Whoever forgot both has forgotten the topic first.
       if topics.values.isEmpty { throw Self.topicIsMissing }
-      throw UsageError("no message: give one with -m, -n, -f, -s or -l")
+      throw UsageError("no message: give one with -m, -n, -f, -s, -l or --stdin-json")
     }
     guard case .lines(var format) = payload else {
-      if linesEndWithNUL { throw UsageError("-0: needs messages that are lines: -l") }
+      if linesEndWithNUL { throw UsageError("-0: needs messages that are lines: -l or --stdin-json") }
       return payload
     }
     if linesEndWithNUL { format.end = 0 }
-    if lineTopic != nil {
-      format.content = .topicAndPayload(separator: lineSeparator)
-    } else if lineSeparator != nil {
-      throw UsageError("--line-separator: needs --line-topic")
+    switch format.content {
+    case .json:
+      if encoding != nil { throw UsageError("--encoding: is not for --stdin-json, which has payload_base64") }
+    default:
+      if lineTopic != nil { format.content = .topicAndPayload(separator: lineSeparator) }
     }
+    if lineSeparator != nil, lineTopic == nil { throw UsageError("--line-separator: needs --line-topic") }
     return .lines(format)
   }
 
   private func topics(
     for payload: PayloadSource, _ compatibility: Compatibility
   ) throws(UsageError) -> [TopicName] {
-    if case .lines(let format) = payload, format.content != .payload {
-      // What a file or MQTOOLS_URL says for other runs does not matter here.
-      guard topics.kind != lineTopic else { throw UsageError("--line-topic: cannot stand together with -t") }
-      return []
+    if case .lines(let format) = payload {
+      switch format.content {
+      case .topicAndPayload:
+        // What a file or MQTOOLS_URL says for other runs does not matter here.
+        guard topics.kind != lineTopic else { throw UsageError("--line-topic: cannot stand together with -t") }
+        if isTemplate { throw UsageError("--template: is not for lines that have topics") }
+        return []
+      case .json: if topics.values.isEmpty { return [] }
+      case .payload: break
+      }
     }
     guard let last = topics.values.last else { throw Self.topicIsMissing }
     return compatibility.lastTopicWins ? [last] : topics.values
@@ -132,7 +150,7 @@ extension PublishSettings {
 
   private func repetition(of payload: PayloadSource) throws(UsageError) -> Repetition {
     if let period {
-      if case .lines = payload { throw UsageError("--every: is for one message, and -l publishes lines as they come") }
+      if case .lines = payload { throw UsageError("--every: is for one message, and lines are published as they come") }
       if repeatDelay != nil { throw UsageError("--every: cannot stand together with --repeat-delay") }
       return Repetition(count: repeatCount, pace: .every(period))
     }

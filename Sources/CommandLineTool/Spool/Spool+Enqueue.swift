@@ -59,10 +59,11 @@ extension Spool {
       try system.sync(waiting)
       try system.sync(root)
     }
-    // The new one first: between the two calls there are both, not none.
-    if !older.isEmpty {
-      let limit = try inFlightLimit()
-      for sequence in older { try discard(sequence, inFlightBelow: limit) }
+    // The new one first: between the two there are both, not none.
+    do throws(SpoolError) {
+      if !older.isEmpty { try discard(older) }
+    } catch {
+      warn("the message is stored, but one that it replaces is still there: \(error)")
     }
     return StoreReceipt(sequence: sequence, dropped: dropped, replaced: older.count)
   }
@@ -131,6 +132,11 @@ extension Spool {
     }
   }
 
+  private func discard(_ sequences: [Int]) throws(SpoolError) {
+    let limit = try inFlightLimit()
+    for sequence in sequences { try discard(sequence, inFlightBelow: limit) }
+  }
+
   /// Takes a waiting message out, undelivered.
   ///
   /// Where it may be in flight, the broker may hold its packet identifier, and would take a message that gets it later for a
@@ -183,7 +189,7 @@ extension Spool {
   /// The greatest sequence number that a file has.
   private func lastSequence() throws(SpoolError) -> Int {
     let found = try sequences(in: waiting) + sequences(in: released) + sequences(in: bad)
-    return found.last { $0 <= Ledger.greatestSequence } ?? 0
+    return found.filter { $0 <= Ledger.greatestSequence }.max() ?? 0
   }
 
   /// Counts what is there.

@@ -60,6 +60,8 @@ public struct SpoolDrain: ~Copyable {
     var sequence: Int
     /// PUBREC has come.
     var isAccepted: Bool
+    /// Whether its end is the delivery of a message, and not only of a packet identifier's use.
+    var isMessage = true
   }
 
   private let spool: Spool
@@ -95,7 +97,7 @@ public struct SpoolDrain: ~Copyable {
 
   /// CONNACK came. No byte may leave before this returns.
   public mutating func connected(sessionPresent: Bool) throws(SpoolError) {
-    (inFlight, accepted, toRelease) = ([], [], [])
+    (inFlight, accepted, toRelease, toResume) = ([], [], [], [])
     isSessionPresent = sessionPresent
     if sessionPresent {
       toResume = try spool.sequences(in: spool.released)[...]
@@ -126,7 +128,7 @@ public struct SpoolDrain: ~Copyable {
       }
       try spool.complete(sequence, wasAccepted: entry.isAccepted)
       if entry.isAccepted { wasReleasedUsed = true }
-      deliveredCount += 1
+      if entry.isMessage { deliveredCount += 1 }
     default: break
     }
   }
@@ -225,7 +227,7 @@ public struct SpoolDrain: ~Copyable {
   private mutating func keepIdentifier(_ sequence: Int) throws(SpoolError) -> Bool {
     guard sequence < sentLimit, isSessionPresent else { return false }
     try spool.keepIdentifier(sequence)
-    inFlight.append(Entry(sequence: sequence, isAccepted: true))
+    inFlight.append(Entry(sequence: sequence, isAccepted: true, isMessage: false))
     return true
   }
 
@@ -246,14 +248,13 @@ public struct SpoolDrain: ~Copyable {
   /// Call it once, before taking leave. Give the value up when the connection is closed; if all was delivered, look again then
   /// (`Spool.hasWaiting`): a message may have been stored by a run that left its delivery to this one.
   public mutating func finish(at time: Instant) throws(SpoolError) -> Bool {
-    if deliveredCount > 0 { try spool.noteDelivery(at: time) }
+    if deliveredCount > 0 { spool.noteDelivery(at: time) }
     guard case .publishing = phase, inFlight.isEmpty, queue.isEmpty else { return false }
     // What comes back after a power failure would be published again, and the broker would not know it.
     if wasReleasedUsed { try spool.syncReleased() }
     try spool.closeSession()
     return true
   }
-
 }
 
 extension Spool {

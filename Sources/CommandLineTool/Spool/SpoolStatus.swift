@@ -20,12 +20,11 @@ public struct SpoolStatus: Sendable {
   public var lastDelivery: Instant?
   /// Since when the broker was not reached.
   public var outageSince: Instant?
-  /// Whether a run is delivering now.
-  public var isDraining = false
 }
 
 extension Spool {
-  /// Looks at everything, and changes nothing.
+  /// Looks at everything, and changes nothing. It does not tell whether a run is delivering: to try the lock would send away
+  /// a run that came at that moment.
   public func status() throws(SpoolError) -> SpoolStatus {
     var status = SpoolStatus(clientIdentifier: clientIdentifier, owner: identity?.owner)
     for sequence in try sequences(in: waiting) {
@@ -41,7 +40,6 @@ extension Spool {
     status.badCount = try sequences(in: bad).count
     status.lastDelivery = try instant(in: "delivered")
     status.outageSince = try instant(in: "outage")
-    status.isDraining = try lock("drain.lock", waiting: false) == nil
     return status
   }
 
@@ -62,21 +60,29 @@ extension Spool {
     }
   }
 
-  /// The broker was reached. Returns since when it was not, where that was told.
+  /// The broker was reached. Returns since when it was not, where that was told and can be read.
   public func endOutage() throws(SpoolError) -> Instant? {
     guard try has("outage", in: root) else { return nil }
     let since = try instant(in: "outage")
     try attempt { () throws(SystemError) in try removeIfThere("outage", in: root) }
-    return since ?? Instant(nanoseconds: 0)
+    return since
   }
 
-  func noteDelivery(at time: Instant) throws(SpoolError) {
-    try replace("delivered", with: Array("\(time.nanoseconds)\n".utf8))
+  /// Nothing but the status depends on it.
+  func noteDelivery(at time: Instant) {
+    do throws(SpoolError) {
+      try replace("delivered", with: Array("\(time.nanoseconds)\n".utf8))
+    } catch {
+      warn("the time of the delivery could not be noted: \(error)")
+    }
   }
 
+  /// The point in time that a file holds; nil where there is none, or no sensible one.
   private func instant(in name: FileName) throws(SpoolError) -> Instant? {
     guard let contents = try contents(of: name, in: root) else { return nil }
-    return Int64(String(decoding: contents.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)).map(Instant.init)
+    let digits = String(decoding: contents.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    guard let nanoseconds = Int64(digits), nanoseconds >= 0 else { return nil }
+    return Instant(nanoseconds: nanoseconds)
   }
 }
 
@@ -101,7 +107,7 @@ extension SpoolStatus {
     } else {
       output.append("none")
     }
-    output.append("\ndelivering now: \(isDraining ? "yes" : "no")\n")
+    output.append("\n")
     if let owner { output.append("broker: \(owner)\n") }
     if let clientIdentifier { output.append("client identifier: \(clientIdentifier)\n") }
   }
@@ -127,7 +133,7 @@ extension SpoolStatus {
     let user = owner?.user.map { "\"\(SpoolIdentity.escaped($0))\"" } ?? "null"
     let identifier = clientIdentifier.map { "\"\(SpoolIdentity.escaped(Array($0.utf8)))\"" } ?? "null"
     output.append(
-      ",\"draining\":\(isDraining),\"broker\":\(broker),\"user\":\(user),\"client_identifier\":\(identifier)}\n")
+      ",\"broker\":\(broker),\"user\":\(user),\"client_identifier\":\(identifier)}\n")
   }
 
   private static func seconds(from start: Instant, to end: Instant) -> Int64 {

@@ -161,6 +161,21 @@ struct SpoolTests {
     #expect(try folder.contents("new/0000000000000001") == expected)
   }
 
+  @Test("a file with a flipped bit, or one that is cut off, is no message")
+  func damagedFile() throws {
+    let file = try StoredMessage.file(for: message("payload", topic: "a/b", expiry: 60), at: wallTime)
+    _ = try StoredMessage(sequence: 1, file: file)
+    for bit in 0..<(file.count * 8) {
+      var damaged = file
+      damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+      #expect(throws: DamagedFile.self, "bit \(bit)") { try StoredMessage(sequence: 1, file: damaged) }
+    }
+    for count in 0..<file.count {
+      #expect(throws: DamagedFile.self) { try StoredMessage(sequence: 1, file: Array(file[..<count])) }
+    }
+    #expect(throws: DamagedFile.self) { try StoredMessage(sequence: 1, file: file + [0]) }
+  }
+
   @Test("when storing returns the disk has message, number and names, in this order")
   func syncs() throws {
     let system = FaultySystem()
@@ -269,6 +284,9 @@ struct SpoolTests {
     try folder.write(bytes("nonsense"), to: "seq")
     #expect(try spool.store("6") == 9)
     #expect(spool.takeWarnings().count == 1)
+    try spool.quarantine(2, reason: "test")
+    try folder.write(bytes("nonsense"), to: "seq")
+    #expect(try spool.store("7") == 10)
   }
 
   // MARK: Bounds
@@ -361,7 +379,8 @@ struct SpoolTests {
       let broker = MemoryBroker()
       _ = try DeliveryRun().deliver(try folder.spool(), to: broker)
       #expect([["old"], ["old", "new"], ["new"]].contains(broker.delivered))
-      if isStored {
+      if isStored { #expect(broker.delivered.last == "new") }
+      if system.callCount < number {
         #expect(broker.delivered == ["new"])
         break
       }
@@ -383,7 +402,6 @@ struct SpoolTests {
     #expect((status.waitingCount, status.waitingBytes, status.releasedCount, status.badCount) == (2, 82, 1, 1))
     #expect(status.oldest == wallTime)
     #expect(status.lastDelivery == nil)
-    #expect(!status.isDraining)
     let json = outputText {
       status.appendJSON(at: Instant(nanoseconds: wallTime.nanoseconds + 61_900_000_000), to: &$0)
     }
@@ -394,7 +412,6 @@ struct SpoolTests {
     #expect(object["released"] as? Int == 1)
     #expect(object["bad"] as? Int == 1)
     #expect(object["last_delivery"] is NSNull)
-    #expect(object["draining"] as? Bool == false)
     #expect(object["broker"] as? String == "broker.example:1883")
     #expect(object["client_identifier"] as? String == spool.clientIdentifier)
     #expect(json.hasSuffix("}\n") && json.utf8.filter { $0 == 10 }.count == 1)
@@ -405,6 +422,12 @@ struct SpoolTests {
     #expect(try folder.spool().beginOutage(at: wallTime))
     #expect(try !folder.spool().beginOutage(at: Instant(nanoseconds: wallTime.nanoseconds + 1)))
     #expect(try folder.spool().endOutage() == wallTime)
+    #expect(try folder.spool().endOutage() == nil)
+    #expect(try folder.spool().beginOutage(at: wallTime))
+    for nonsense in ["", "-9223372036854775808\n", "99999999999999999999\n", "x"] {
+      try folder.write(bytes(nonsense), to: "outage")
+      #expect(try folder.spool().status().outageSince == nil)
+    }
     #expect(try folder.spool().endOutage() == nil)
     #expect(try folder.spool().beginOutage(at: wallTime))
   }
