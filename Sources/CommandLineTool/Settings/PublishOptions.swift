@@ -62,7 +62,8 @@ extension PublishSettings {
     },
     Option(
       byUse: OptionDescription(
-        long: "stdin-json", section: .messages, summary: "publish what each line of standard input says in JSON",
+        long: "stdin-json", section: .messages, setting: "--message",
+        summary: "publish what each line of standard input says in JSON",
         details: """
           A line is an object with the members topic, payload or payload_base64 (without both there is no payload), \
           qos, retain and properties; members that are missing are what {--topic}, {--qos}, {--retain} and {-D} say. \
