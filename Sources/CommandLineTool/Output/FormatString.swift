@@ -5,7 +5,8 @@
 /// | `%t` `%p` `%x` `%X` `%l` | topic, payload, payload in hexadecimal digits, payload's length |
 /// | `%q` `%r` `%m` | QoS, retain as 0 or 1, packet identifier |
 /// | `%f` `%d` | payload that is a float or a double in this machine's byte order |
-/// | `%A` `%C` `%D` `%E` `%F` `%R` `%S` | topic alias, content type, correlation data, message expiry interval, payload format indicator, response topic, subscription identifier |
+/// | `%A` `%C` `%D` `%E` | topic alias, content type, correlation data, message expiry interval |
+/// | `%F` `%R` `%S` | payload format indicator, response topic, subscription identifier |
 /// | `%P` | user properties, as `name:value name:value` |
 /// | `%I` `%U` | time as `2026-11-22T12:55:34+0100`, in seconds since 1970 with nanoseconds |
 /// | `%j` `%J` | all as JSON, the payload as a string or as the JSON that it is |

@@ -82,7 +82,7 @@ extension MessageFormat {
     appendLeftPadding(missing, layout, to: &output)
   }
 
-  /// `%x`: the width cuts to as many bytes, not digits, and fills up to as many digits. Groups begin with what fills up.
+  /// `%x`: the width cuts to as many bytes, not digits, and fills up to as many digits. What fills up is grouped too.
   func append(
     hexadecimal payload: UnsafeRawBufferPointer, _ layout: FormatString.Layout, uppercase: Bool,
     to output: inout OutputBuffer

@@ -1,6 +1,7 @@
 public import MQTT
 
-/// How received messages are shown, decided once and followed for each message without allocating anything.
+/// How received messages are shown: decided once, and followed for each message without allocating anything (but for
+/// floats and JSON on many lines).
 public struct MessageFormat: Sendable {
   /// What is shown of a message.
   public enum Style: Sendable, Hashable {
