@@ -2,11 +2,10 @@ public import MQTT
 
 /// A test of a message: `FIELD OP VALUE`, as in `payload = ONLINE`, `.battery < 20`, `topic ~ /(door|window)$`.
 ///
-/// | part | is |
-/// |---|---|
-/// | FIELD | `payload` `topic` `qos` `retain` `size` `content-type` `response-topic` `user.NAME`, or a path in a payload that is JSON: `.` for the whole, `.name.other[2]` |
-/// | OP | `=` `!=` `<` `<=` `>` `>=`, or `~` and `!~` for a POSIX extended regular expression |
-/// | VALUE | the rest without the blanks around it, or what stands in quotes |
+/// - FIELD: `payload`, `topic`, `qos`, `retain`, `size`, `content-type`, `response-topic`, `user.NAME`, or a path in a
+///   payload that is JSON: `.` for the whole, `.name.other[2]` for a part.
+/// - OP: `=` `!=` `<` `<=` `>` `>=`, or `~` and `!~` for a POSIX extended regular expression.
+/// - VALUE: the rest without the blanks around it, or what stands in quotes.
 ///
 /// `=` compares bytes, and in JSON values: numbers by value, strings, true, false and null. `<` and its like compare
 /// numbers, decimal text of any length; where there is none the test fails. It also fails, whatever OP is, where the

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import CommandLineTool
@@ -92,5 +93,43 @@ struct JSONScannerTests {
     }
     #expect("\(error)" == "byte 8: a comma or } is missing")
     #expect("\(JSONError(offset: 0, explanation: "x"))" == "byte 1: x")
+  }
+
+  @Test("damaged texts are judged as another parser judges them, and nothing that is accepted is hard to walk")
+  func damage() {
+    let whole = bytes(
+      #"{"a":[1.5,-20,true,false,null,"x\n\"y\\ "],"b b":{"c":{},"d":[[],[{}]]},"\u00e9":"long enough a string"}"#)
+    let alphabet = bytes(#"{}[]",:0123456789.-+ truefalsn\/b"# + "\n\t\u{1}")
+    var random = SeededRandom(state: 3)
+    var accepted = 0
+    for _ in 0..<10_000 {
+      var text = whole
+      for _ in 0..<Int.random(in: 1...2, using: &random) {
+        let place = Int.random(in: 0..<text.count, using: &random)
+        switch Int.random(in: 0...2, using: &random) {
+        case 0: text.remove(at: place)
+        case 1: text.insert(alphabet.randomElement(using: &random)!, at: place)
+        default: text[place] = alphabet.randomElement(using: &random)!
+        }
+      }
+      let other = (try? JSONSerialization.jsonObject(with: Data(text), options: .fragmentsAllowed)) != nil
+      // It lets a comma stand behind the last one, which RFC 8259 does not.
+      let string = String(decoding: text, as: UTF8.self)
+      #expect(isJSON(text) == other || other && string.contains(/,\s*[}\]]/), "\(string)")
+      text.withUnsafeBytes { bytes in
+        guard let value = try? JSONValue(text: bytes) else { return }
+        accepted += 1
+        let short = output { value.appendOnOneLine(to: &$0) }
+        let long = output { value.appendOnManyLines(isForTerminal: false, to: &$0) }
+        let shortAgain = long.withUnsafeBytes { long in
+          output { output in _ = try? JSONValue(text: long).appendOnOneLine(to: &output) }
+        }
+        #expect(short == shortAgain)
+        for member in value.members {
+          _ = member.value.members.map(\.value).count + member.value.elements.map(\.bytes).count
+        }
+      }
+    }
+    #expect(accepted > 500)
   }
 }

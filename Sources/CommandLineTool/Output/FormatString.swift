@@ -5,7 +5,8 @@
 /// | `%t` `%p` `%x` `%X` `%l` | topic, payload, payload in hexadecimal digits, payload's length |
 /// | `%q` `%r` `%m` | QoS, retain as 0 or 1, packet identifier |
 /// | `%f` `%d` | payload that is a float or a double in this machine's byte order |
-/// | `%A` `%C` `%D` `%E` `%F` `%R` `%S` | topic alias, content type, correlation data, message expiry interval, payload format indicator, response topic, subscription identifier |
+/// | `%A` `%C` `%D` `%E` | topic alias, content type, correlation data, message expiry interval |
+/// | `%F` `%R` `%S` | payload format indicator, response topic, subscription identifier |
 /// | `%P` | user properties, as `name:value name:value` |
 /// | `%I` `%U` | time as `2026-11-22T12:55:34+0100`, in seconds since 1970 with nanoseconds |
 /// | `%j` `%J` | all as JSON, the payload as a string or as the JSON that it is |
@@ -17,7 +18,8 @@
 /// precision, and for `%x` what separates groups of that many digits.
 public struct FormatString: Sendable, Hashable {
   enum Step: Sendable, Hashable {
-    case literal([UInt8])
+    /// These bytes of `literals`. (With arrays in them, steps would be retained and released for each message.)
+    case literal(Range<Int>)
     case topic(Layout), contentType(Layout), responseTopic(Layout)
     case correlationData, userProperties
     case payload(Layout), hexadecimal(Layout, uppercase: Bool), float(Layout), double(Layout)
@@ -29,7 +31,7 @@ public struct FormatString: Sendable, Hashable {
     case timeText(Int)
     case mosquittoJSON(payloadIsJSON: Bool)
     // Not in the language of -F, but among the ways to show a message.
-    case wholePayload(ifEmpty: [UInt8]), preciseTime, json, hexadecimalDump(showsTopic: Bool)
+    case wholePayload, payloadOrNull, preciseTime, json, hexadecimalDump(showsTopic: Bool)
   }
 
   /// How a value is fitted into its place.
@@ -43,40 +45,47 @@ public struct FormatString: Sendable, Hashable {
   }
 
   private(set) var steps: [Step] = []
+  /// What stands between the values.
+  private(set) var literals: [UInt8] = []
   /// The letters behind `@`, each for a text of strftime(3).
   private(set) var timeConversions: [UInt8] = []
 
   /// Wider than any terminal or fixed record; beyond it somebody mistyped.
   private static let widthLimit = 100_000
 
-  init(steps: [Step]) { self.steps = steps }
+  /// Steps with a blank between them.
+  init(steps: Step...) {
+    for step in steps {
+      if !self.steps.isEmpty { append(literal: UInt8(ascii: " ")) }
+      self.steps.append(step)
+    }
+  }
 
   /// The format that `text` describes.
   public init(_ text: [UInt8]) throws(UsageError) {
-    var literal: [UInt8] = []
     var rest = text[...]
     while let byte = rest.popFirst() {
-      let step: Step
       switch byte {
-      case UInt8(ascii: "%"): step = try Self.parameter(&rest)
-      case UInt8(ascii: "@"): step = try timeText(&rest)
-      case UInt8(ascii: "\\"): step = .literal([try Self.escape(&rest)])
-      default: step = .literal([byte])
-      }
-      if case .literal(let bytes) = step {
-        literal += bytes
-      } else {
-        if !literal.isEmpty { steps.append(.literal(literal)) }
-        literal = []
-        steps.append(step)
+      case UInt8(ascii: "%"): try appendParameter(&rest)
+      case UInt8(ascii: "@"): try appendTime(&rest)
+      case UInt8(ascii: "\\"): append(literal: try Self.escape(&rest))
+      default: append(literal: byte)
       }
     }
-    if !literal.isEmpty { steps.append(.literal(literal)) }
+  }
+
+  private mutating func append(literal byte: UInt8) {
+    literals.append(byte)
+    if case .literal(let range) = steps.last {
+      steps[steps.count - 1] = .literal(range.lowerBound..<literals.count)
+    } else {
+      steps.append(.literal((literals.count - 1)..<literals.count))
+    }
   }
 
   // MARK: Reading
 
-  private static func parameter(_ rest: inout ArraySlice<UInt8>) throws(UsageError) -> Step {
+  private mutating func appendParameter(_ rest: inout ArraySlice<UInt8>) throws(UsageError) {
     let start = rest
     var layout = Layout()
     if rest.first == UInt8(ascii: "-") {
@@ -87,26 +96,29 @@ public struct FormatString: Sendable, Hashable {
       rest.removeFirst()
       layout.padding = UInt8(ascii: "0")
     }
-    layout.width = try number(&rest)
+    layout.width = try Self.number(&rest)
     if rest.first == UInt8(ascii: ".") {
       rest.removeFirst()
-      layout.precision = try number(&rest)
+      layout.precision = try Self.number(&rest)
     }
-    if let byte = rest.first, isSeparator(byte) {
+    if let byte = rest.first, Self.isSeparator(byte) {
       rest.removeFirst()
       layout.separator = byte
     }
     guard let conversion = rest.popFirst() else { throw UsageError("something is missing behind the last %") }
-    guard let step = step(conversion, layout) else {
+    if conversion == UInt8(ascii: "%") {
+      append(literal: conversion)
+      return
+    }
+    guard let step = Self.step(conversion, layout) else {
       let written = String(decoding: start.prefix(start.count - rest.count), as: UTF8.self)
       throw UsageError("there is no '%\(written)'; for a percent sign write %%")
     }
-    return step
+    steps.append(step)
   }
 
   private static func step(_ conversion: UInt8, _ layout: Layout) -> Step? {
     switch conversion {
-    case UInt8(ascii: "%"): .literal([conversion])
     case UInt8(ascii: "A"): .topicAlias(layout)
     case UInt8(ascii: "C"): .contentType(layout)
     case UInt8(ascii: "D"): .correlationData
@@ -154,14 +166,14 @@ public struct FormatString: Sendable, Hashable {
     }
   }
 
-  private mutating func timeText(_ rest: inout ArraySlice<UInt8>) throws(UsageError) -> Step {
+  private mutating func appendTime(_ rest: inout ArraySlice<UInt8>) throws(UsageError) {
     guard let conversion = rest.popFirst() else { throw UsageError("a letter is missing behind the last @") }
     switch conversion {
-    case UInt8(ascii: "@"): return .literal([conversion])
-    case UInt8(ascii: "N"): return .nanoseconds
+    case UInt8(ascii: "@"): append(literal: conversion)
+    case UInt8(ascii: "N"): steps.append(.nanoseconds)
     default:
+      steps.append(.timeText(timeConversions.count))
       timeConversions.append(conversion)
-      return .timeText(timeConversions.count - 1)
     }
   }
 

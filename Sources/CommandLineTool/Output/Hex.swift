@@ -2,9 +2,16 @@
 public enum Hex {
   /// Appends two digits for each byte.
   public static func append(_ bytes: UnsafeRawBufferPointer, uppercase: Bool = false, to output: inout OutputBuffer) {
-    for byte in bytes {
-      output.append(digit(byte >> 4, uppercase: uppercase))
-      output.append(digit(byte & 0x0F, uppercase: uppercase))
+    output.append(count: 2 * bytes.count) { write(bytes, uppercase: uppercase, to: $0) }
+  }
+
+  @inline(__always)
+  private static func write(
+    _ bytes: UnsafeRawBufferPointer, uppercase: Bool, to destination: UnsafeMutableRawBufferPointer
+  ) {
+    for (index, byte) in bytes.enumerated() {
+      destination[2 * index] = digit(byte >> 4, uppercase: uppercase)
+      destination[2 * index + 1] = digit(byte & 0x0F, uppercase: uppercase)
     }
   }
 
@@ -17,17 +24,18 @@ public enum Hex {
       if start > 0 { output.append(UInt8(ascii: "\n")) }
       withUnsafeBytes(of: UInt32(truncatingIfNeeded: start).bigEndian) { append($0, to: &output) }
       let line = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 16, bytes.count)])
-      for index in 0..<16 {
-        output.append(index % 8 == 0 ? "  " : " ")
-        if index < line.count {
-          append(UnsafeRawBufferPointer(rebasing: line[index...index]), to: &output)
-        } else {
-          output.append("  ")
+      output.append(count: 54 + line.count) { destination in
+        destination.initializeMemory(as: UInt8.self, repeating: UInt8(ascii: " "))
+        for (index, byte) in line.enumerated() {
+          // Two blanks before each half, one between bytes.
+          let column = 2 + 3 * index + index / 8
+          destination[column] = digit(byte >> 4, uppercase: false)
+          destination[column + 1] = digit(byte & 0x0F, uppercase: false)
+          destination[53 + index] = (0x20...0x7E).contains(byte) ? byte : UInt8(ascii: ".")
         }
+        destination[52] = UInt8(ascii: "|")
+        destination[53 + line.count] = UInt8(ascii: "|")
       }
-      output.append("  |")
-      for byte in line { output.append((0x20...0x7E).contains(byte) ? byte : UInt8(ascii: ".")) }
-      output.append(UInt8(ascii: "|"))
     }
   }
 
@@ -69,18 +77,20 @@ public enum Hex {
 public enum Base64 {
   /// Appends four characters for each three bytes.
   public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
-    var position = 0
-    while position < bytes.count {
-      let group = bytes[position..<min(position + 3, bytes.count)]
-      var bits: UInt32 = 0
-      for byte in group { bits = bits << 8 | UInt32(byte) }
-      bits <<= UInt32(3 - group.count) * 8
-      for index in 0..<4 {
-        output.append(
-          index <= group.count
-            ? character(UInt8(truncatingIfNeeded: bits >> (18 - UInt32(index) * 6)) & 0x3F) : UInt8(ascii: "="))
+    output.append(count: (bytes.count + 2) / 3 * 4) { destination in
+      var written = 0
+      for start in stride(from: 0, to: bytes.count, by: 3) {
+        let count = min(3, bytes.count - start)
+        var bits = UInt32(bytes[start]) << 16
+        if count > 1 { bits |= UInt32(bytes[start + 1]) << 8 }
+        if count > 2 { bits |= UInt32(bytes[start + 2]) }
+        for index in 0..<4 {
+          destination[written] =
+            index <= count
+            ? character(UInt8(truncatingIfNeeded: bits >> (18 - UInt32(index) * 6)) & 0x3F) : UInt8(ascii: "=")
+          written += 1
+        }
       }
-      position += 3
     }
   }
 

@@ -26,16 +26,16 @@ public struct JSONOutput: Sendable {
 
   /// Appends the line of a message that came at `time`, without its end.
   public mutating func append(_ message: MessageView, at time: WallTime, to output: inout OutputBuffer) {
-    output.append("{\"time\":\"")
+    output.append(literal: "{\"time\":\"")
     timestamp.append(seconds: time.seconds, nanoseconds: time.nanoseconds, zone: .extended, to: &output)
-    output.append("\",\"topic\":")
+    output.append(literal: "\",\"topic\":")
     JSONText.append(message.topic, isForTerminal: isForTerminal, to: &output)
-    output.append(",\"qos\":")
+    output.append(literal: ",\"qos\":")
     output.append(decimal: Int(message.qos.rawValue))
-    output.append(message.retain ? ",\"retain\":true" : ",\"retain\":false")
-    output.append(message.isDuplicate ? ",\"dup\":true" : ",\"dup\":false")
+    output.append(literal: message.retain ? ",\"retain\":true" : ",\"retain\":false")
+    output.append(literal: message.isDuplicate ? ",\"dup\":true" : ",\"dup\":false")
     if message.qos != .atMostOnce {
-      output.append(",\"id\":")
+      output.append(literal: ",\"id\":")
       output.append(decimal: Int(message.packetIdentifier))
     }
     append(payload: message.payload, to: &output)
@@ -45,15 +45,15 @@ public struct JSONOutput: Sendable {
 
   private func append(payload: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
     guard Text.isValid(payload) else {
-      output.append(",\"payload_base64\":\"")
+      output.append(literal: ",\"payload_base64\":\"")
       Base64.append(payload, to: &output)
       output.append(UInt8(ascii: "\""))
       return
     }
-    output.append(",\"payload\":")
+    output.append(literal: ",\"payload\":")
     JSONText.append(payload, isForTerminal: isForTerminal, to: &output)
     if let value = try? JSONValue(text: payload) {
-      output.append(",\"json\":")
+      output.append(literal: ",\"json\":")
       value.appendOnOneLine(isForTerminal: isForTerminal, to: &output)
     }
   }
@@ -64,9 +64,9 @@ public struct JSONOutput: Sendable {
     var isFirst = true
     for view in properties {
       guard let key = Self.key(of: view.property) else { continue }
-      output.append(isFirst ? ",\"properties\":{" : ",")
+      output.append(literal: isFirst ? ",\"properties\":{" : ",")
       isFirst = false
-      output.append(key)
+      output.append(literal: key)
       switch view.property.type {
       case .binary:
         output.append(UInt8(ascii: "\""))
@@ -82,7 +82,7 @@ public struct JSONOutput: Sendable {
   }
 
   /// The key of a property that stands at most once in a PUBLISH (2.2.2.2, table 2-4).
-  private static func key(of property: PropertyDescription) -> String? {
+  private static func key(of property: PropertyDescription) -> StaticString? {
     switch property.identifier {
     case 0x01: "\"payload_format_indicator\":"
     case 0x02: "\"message_expiry_interval\":"
@@ -96,14 +96,14 @@ public struct JSONOutput: Sendable {
 
   /// A property that may stand several times.
   private func appendList(
-    _ opening: String, of type: PropertyType, _ properties: PropertyViews, _ isFirst: inout Bool,
+    _ opening: StaticString, of type: PropertyType, _ properties: PropertyViews, _ isFirst: inout Bool,
     to output: inout OutputBuffer
   ) {
     var isEmpty = true
     for view in properties where view.property.type == type {
       if isEmpty {
-        output.append(isFirst ? ",\"properties\":{" : ",")
-        output.append(opening)
+        output.append(literal: isFirst ? ",\"properties\":{" : ",")
+        output.append(literal: opening)
         isFirst = false
       } else {
         output.append(UInt8(ascii: ","))

@@ -143,24 +143,18 @@ struct JSONScanner {
   private mutating func string() throws(JSONError) {
     position += 1
     while true {
-      while position < bytes.count, JSONScanner.isPlain(bytes[position]) { position += 1 }
+      position += PlainBytes.count(in: bytes, from: position, ofJSON: true)
       switch byte {
       case UInt8(ascii: "\""):
         position += 1
         return
       case UInt8(ascii: "\\"): try escape()
-      case 0x80...:
+      case 0x7F...:
         guard let scalar = UTF8Scalar(bytes, at: position) else { throw error("this is not UTF-8") }
         position += scalar.count
       default: throw error("a control character in a string has to be escaped")
       }
     }
-  }
-
-  /// ASCII that stands for itself in a string.
-  @inline(__always)
-  static func isPlain(_ byte: UInt8) -> Bool {
-    byte &- 0x20 < 0x60 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
   private mutating func escape() throws(JSONError) {
@@ -203,6 +197,8 @@ struct JSONScanner {
   static func endOfString(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
     var position = start + 1
     while position < bytes.count {
+      position += PlainBytes.count(in: bytes, from: position, ofJSON: true)
+      guard position < bytes.count else { break }
       switch bytes[position] {
       case UInt8(ascii: "\""): return position + 1
       case UInt8(ascii: "\\"): position += 2

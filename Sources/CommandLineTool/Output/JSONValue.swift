@@ -109,6 +109,9 @@ public struct JSONString {
 
   /// Whether the string's UTF-8 is `bytes`. (Texts that only look the same are not equal.)
   public static func == (string: JSONString, bytes: UnsafeRawBufferPointer) -> Bool {
+    // An escape is longer than what it stands for.
+    if string.quoted.count - 2 < bytes.count { return false }
+    if let plain = string.plain { return plain.elementsEqual(bytes) }
     var rest = bytes[...]
     var isEqual = true
     string.forEachPiece { piece in

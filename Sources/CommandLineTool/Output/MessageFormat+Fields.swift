@@ -65,10 +65,8 @@ extension MessageFormat {
 
   // MARK: Payload
 
-  func append(wholePayload payload: UnsafeRawBufferPointer, ifEmpty: [UInt8], to output: inout OutputBuffer) {
-    if payload.isEmpty {
-      output.append(ifEmpty)
-    } else if options.isPretty, let value = try? JSONValue(text: payload) {
+  func append(wholePayload payload: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
+    if options.isPretty, let value = try? JSONValue(text: payload) {
       value.appendOnManyLines(isForTerminal: options.isForTerminal, to: &output)
     } else {
       append(own: payload, to: &output)
@@ -84,7 +82,7 @@ extension MessageFormat {
     appendLeftPadding(missing, layout, to: &output)
   }
 
-  /// `%x`: the width cuts to as many bytes, not digits, and fills up to as many digits. Groups begin with what fills up.
+  /// `%x`: the width cuts to as many bytes, not digits, and fills up to as many digits. What fills up is grouped too.
   func append(
     hexadecimal payload: UnsafeRawBufferPointer, _ layout: FormatString.Layout, uppercase: Bool,
     to output: inout OutputBuffer
@@ -119,9 +117,9 @@ extension MessageFormat {
   func appendDump(_ message: MessageView, showsTopic: Bool, to output: inout OutputBuffer) {
     if showsTopic {
       append(own: message.topic, to: &output)
-      output.append(" (")
+      output.append(literal: " (")
       output.append(decimal: message.payload.count)
-      output.append(message.payload.count == 1 ? " byte)" : " bytes)")
+      output.append(literal: message.payload.count == 1 ? " byte)" : " bytes)")
       if !message.payload.isEmpty { output.append(UInt8(ascii: "\n")) }
     }
     Hex.appendDump(of: message.payload, to: &output)
@@ -154,25 +152,25 @@ extension MessageFormat {
     _ message: MessageView, _ payload: JSONValue?, at time: WallTime, _ timestamp: inout Timestamp,
     to output: inout OutputBuffer
   ) {
-    output.append("{\"tst\":\"")
+    output.append(literal: "{\"tst\":\"")
     timestamp.append(seconds: time.seconds, nanoseconds: time.nanoseconds, zone: .basic, to: &output)
-    output.append("\",\"topic\":")
+    output.append(literal: "\",\"topic\":")
     append(string: message.topic, to: &output)
-    output.append(",\"qos\":")
+    output.append(literal: ",\"qos\":")
     output.append(decimal: Int(message.qos.rawValue))
-    output.append(message.retain ? ",\"retain\":true" : ",\"retain\":false")
-    output.append(",\"payloadlen\":")
+    output.append(literal: message.retain ? ",\"retain\":true" : ",\"retain\":false")
+    output.append(literal: ",\"payloadlen\":")
     output.append(decimal: message.payload.count)
     if message.qos != .atMostOnce {
-      output.append(",\"mid\":")
+      output.append(literal: ",\"mid\":")
       output.append(decimal: Int(message.packetIdentifier))
     }
     appendJSONProperties(message, to: &output)
-    output.append(",\"payload\":")
+    output.append(literal: ",\"payload\":")
     if let payload {
       payload.appendOnOneLine(isForTerminal: options.isForTerminal, to: &output)
     } else if message.payload.isEmpty {
-      output.append("null")
+      output.append(literal: "null")
     } else {
       append(string: message.payload, to: &output)
     }
@@ -184,10 +182,10 @@ extension MessageFormat {
     var hasUserProperties = false
     for view in message.propertyViews {
       if view.property.type == .userProperty, hasUserProperties { continue }
-      output.append(isEmpty ? ",\"properties\":{\"" : ",\"")
+      output.append(literal: isEmpty ? ",\"properties\":{\"" : ",\"")
       isEmpty = false
-      output.append(Self.name(of: view.property))
-      output.append("\":")
+      output.append(literal: Self.name(of: view.property))
+      output.append(literal: "\":")
       switch view.property.type {
       case .userProperty:
         hasUserProperties = true
@@ -200,7 +198,7 @@ extension MessageFormat {
   }
 
   /// The specification's names in lower case (2.2.2.2, table 2-4); all user properties are under one.
-  private static func name(of property: PropertyDescription) -> String {
+  private static func name(of property: PropertyDescription) -> StaticString {
     switch property.identifier {
     case 0x01: "payload-format-indicator"
     case 0x02: "message-expiry-interval"
@@ -210,14 +208,14 @@ extension MessageFormat {
     case 0x0B: "subscription-identifier"
     case 0x23: "topic-alias"
     case 0x26: "user-properties"
-    default: property.name
+    default: ""
     }
   }
 
   private func appendUserPropertyObjects(_ message: MessageView, to output: inout OutputBuffer) {
     var isFirst = true
     for view in message.propertyViews where view.property.type == .userProperty {
-      output.append(isFirst ? "[{" : ",{")
+      output.append(literal: isFirst ? "[{" : ",{")
       isFirst = false
       append(string: view.bytes, to: &output)
       output.append(UInt8(ascii: ":"))

@@ -1,6 +1,7 @@
 public import MQTT
 
-/// How received messages are shown, decided once and followed for each message without allocating anything.
+/// How received messages are shown: decided once, and followed for each message without allocating anything (but for
+/// floats and JSON on many lines).
 public struct MessageFormat: Sendable {
   /// What is shown of a message.
   public enum Style: Sendable, Hashable {
@@ -68,23 +69,23 @@ public struct MessageFormat: Sendable {
     json = JSONOutput(isForTerminal: options.isForTerminal, timestamp: timestamp)
     switch style {
     case .payload:
-      format = FormatString(steps: [.wholePayload(ifEmpty: [])])
+      format = FormatString(steps: .wholePayload)
       // Between NULs an empty piece is a message; among lines mosquitto_sub has taught scripts to expect none.
       hidesEmpty = options.terminator != 0
     case .verbose(let showsTime):
-      let steps: [FormatString.Step] = [
-        .topic(.init()), .literal([UInt8(ascii: " ")]), .wholePayload(ifEmpty: Array("(null)".utf8)),
-      ]
-      format = FormatString(steps: (showsTime ? [.preciseTime, .literal([UInt8(ascii: " ")])] : []) + steps)
+      let topic = FormatString.Step.topic(.init())
+      format =
+        showsTime
+        ? FormatString(steps: .preciseTime, topic, .payloadOrNull) : FormatString(steps: topic, .payloadOrNull)
       hidesEmpty = options.terminator == nil
     case .hexadecimalDump(let showsTopic):
-      format = FormatString(steps: [.hexadecimalDump(showsTopic: showsTopic)])
+      format = FormatString(steps: .hexadecimalDump(showsTopic: showsTopic))
       hidesEmpty = !showsTopic
     case .custom(let custom):
       format = custom
       hidesEmpty = false
     case .json:
-      format = FormatString(steps: [.json])
+      format = FormatString(steps: .json)
       hidesEmpty = false
     }
   }
@@ -113,10 +114,17 @@ public struct MessageFormat: Sendable {
     _ step: FormatString.Step, of message: MessageView, at time: WallTime, to output: inout OutputBuffer
   ) throws(Problem) {
     switch step {
-    case .literal(let bytes): output.append(bytes)
+    case .literal(let range):
+      format.literals.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[range])) }
     case .topic(let layout): append(text: message.topic, layout, to: &output)
     case .payload(let layout): append(payload: message.payload, layout, to: &output)
-    case .wholePayload(let ifEmpty): append(wholePayload: message.payload, ifEmpty: ifEmpty, to: &output)
+    case .wholePayload: append(wholePayload: message.payload, to: &output)
+    case .payloadOrNull:
+      if message.payload.isEmpty {
+        output.append(literal: "(null)")
+      } else {
+        append(wholePayload: message.payload, to: &output)
+      }
     case .hexadecimal(let layout, let uppercase):
       append(hexadecimal: message.payload, layout, uppercase: uppercase, to: &output)
     case .float(let layout):

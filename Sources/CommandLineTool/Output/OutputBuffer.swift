@@ -37,15 +37,21 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
 
   /// Appends bytes as they are.
   public mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    guard let destination = reserve(bytes.count) else { return }
-    destination.copyMemory(from: bytes)
-    filled += bytes.count
+    append(count: bytes.count) { $0.copyMemory(from: bytes) }
+  }
+
+  /// Appends `count` bytes that `body` writes, all of them.
+  @inline(__always)
+  mutating func append(count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
+    guard let destination = reserve(count) else { return }
+    body(destination)
+    filled += count
     if filled > limit { try? flush() }  // A failure is kept, and thrown by the flush that somebody asks for.
   }
 
   /// Appends one byte.
   public mutating func append(_ byte: UInt8) {
-    withUnsafeBytes(of: byte) { append($0) }
+    append(count: 1) { $0[0] = byte }
   }
 
   /// Appends bytes as they are.
@@ -55,16 +61,18 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
 
   /// Appends the same byte several times.
   public mutating func append(_ byte: UInt8, count: Int) {
-    guard let destination = reserve(count) else { return }
-    destination.initializeMemory(as: UInt8.self, repeating: byte)
-    filled += count
-    if filled > limit { try? flush() }
+    append(count: count) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
   }
 
   /// Appends the UTF-8 of a text.
   public mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Appends a text of the source.
+  mutating func append(literal text: StaticString) {
+    append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Appends a number in decimal digits, filled up with zeros on the left to `width` of them.
@@ -88,16 +96,20 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
   }
 
   /// Memory for `count` more bytes, or nil when there are none to come or nothing more is taken.
+  @inline(__always)
   private mutating func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer? {
     guard count > 0, failure == nil else { return nil }
-    if memory.count - filled < count {
-      let capacity = max(4096, memory.count * 2, filled + count)
-      let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
-      larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<filled]))
-      memory.deallocate()
-      memory = larger
-    }
+    if memory.count - filled < count { grow(by: count) }
     return UnsafeMutableRawBufferPointer(rebasing: memory[filled..<(filled + count)])
+  }
+
+  @inline(never)
+  private mutating func grow(by count: Int) {
+    let capacity = max(4096, memory.count * 2, filled + count)
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<filled]))
+    memory.deallocate()
+    memory = larger
   }
 
   // MARK: Writing

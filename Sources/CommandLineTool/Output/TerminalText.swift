@@ -9,7 +9,7 @@ public enum TerminalText {
   public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
     var position = 0
     while position < bytes.count {
-      let plain = countOfPlainBytes(bytes, from: position)
+      let plain = PlainBytes.count(in: bytes, from: position, ofJSON: false)
       output.append(UnsafeRawBufferPointer(rebasing: bytes[position..<(position + plain)]))
       position += plain
       if position < bytes.count { position += appendUnusual(bytes, at: position, to: &output) }
@@ -22,31 +22,24 @@ public enum TerminalText {
     text.withUTF8 { append(UnsafeRawBufferPointer($0), to: &output) }
   }
 
-  /// How many bytes from `start` on are visible ASCII or blanks; most text is nothing else.
-  private static func countOfPlainBytes(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-    var position = start
-    while position < bytes.count, bytes[position] &- 0x20 < 0x5F { position += 1 }
-    return position - start
-  }
-
   /// Appends what stands at `position` and begins with no plain byte; returns how many bytes that was.
   private static func appendUnusual(
     _ bytes: UnsafeRawBufferPointer, at position: Int, to output: inout OutputBuffer
   ) -> Int {
     guard let scalar = UTF8Scalar(bytes, at: position) else {
-      output.append("\\x")
+      output.append(literal: "\\x")
       Hex.append(UnsafeRawBufferPointer(rebasing: bytes[position...position]), uppercase: true, to: &output)
       return 1
     }
     switch scalar.value {
-    case 0x0A: output.append("\\n")
-    case 0x0D: output.append("\\r")
-    case 0x09: output.append("\\t")
+    case 0x0A: output.append(literal: "\\n")
+    case 0x0D: output.append(literal: "\\r")
+    case 0x09: output.append(literal: "\\t")
     case ..<0x80:
-      output.append("\\x")
+      output.append(literal: "\\x")
       Hex.append(UnsafeRawBufferPointer(rebasing: bytes[position...position]), uppercase: true, to: &output)
     case _ where scalar.steersTerminals:
-      output.append("\\u{")
+      output.append(literal: "\\u{")
       withUnsafeBytes(of: UInt16(truncatingIfNeeded: scalar.value).bigEndian) {
         Hex.append($0, uppercase: true, to: &output)
       }
