@@ -22,11 +22,14 @@ public struct Diagnostics: Sendable {
   public let level: Level
   /// Whether a person is likely to read along.
   public let isTerminal: Bool
+  private let isJSON: Bool
   private let descriptor: Int32
 
-  /// Lines for `program`. Unless `level` is given, notices are for terminals only: cron would send them as mail.
-  public init(program: String, level: Level? = nil, descriptor: Int32 = 2) {
+  /// Lines for `program`, or objects in JSON, one a line. Unless `level` is given, notices are for terminals only: cron
+  /// would send them as mail.
+  public init(program: String, level: Level? = nil, isJSON: Bool = false, descriptor: Int32 = 2) {
     self.program = program
+    self.isJSON = isJSON
     self.descriptor = descriptor
     isTerminal = System.isTerminal(descriptor)
     self.level = level ?? (isTerminal ? .notice : .warning)
@@ -58,9 +61,40 @@ public struct Diagnostics: Sendable {
   private func write(_ level: Level, _ text: () -> String, prefix: String = "") {
     guard level <= self.level else { return }
     var line = OutputBuffer(descriptor: descriptor, limit: .max)
-    line.append("\(program): \(prefix)")
-    TerminalText.append(text(), to: &line)
+    if isJSON {
+      appendJSON(level, text(), to: &line)
+    } else {
+      line.append("\(program): \(prefix)")
+      TerminalText.append(text(), to: &line)
+    }
     line.append(UInt8(ascii: "\n"))
     try? line.flush()  // Nowhere is left to say that standard error cannot be written.
+  }
+
+  /// `{"time":"2026-11-22T12:55:34.539884+01:00","level":"warning","tool":"mqsub","message":"…"}`
+  private func appendJSON(_ level: Level, _ text: String, to line: inout OutputBuffer) {
+    line.append("{\"time\":\"")
+    var time = Timestamp()
+    let now = System.wallClock()
+    time.append(seconds: now.seconds, nanoseconds: now.nanoseconds, zone: .extended, to: &line)
+    line.append("\",\"level\":\"\(level.name)\",\"tool\":")
+    var (program, text) = (program, text)
+    program.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &line) }
+    line.append(",\"message\":")
+    text.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &line) }
+    line.append("}")
+  }
+}
+
+extension Diagnostics.Level {
+  /// As `--log` takes it; a usage error, which is said at every level, is an error like others.
+  fileprivate var name: String {
+    switch self {
+    case .quiet, .error: "error"
+    case .warning: "warning"
+    case .notice: "notice"
+    case .debug: "debug"
+    case .trace: "trace"
+    }
   }
 }

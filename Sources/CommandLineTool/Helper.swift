@@ -48,6 +48,7 @@ struct Helper: ~Copyable {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw .notStarted(SystemError(call: "pipe", number: errno)) }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    signal(SIGCHLD, SIG_DFL)  // Where our caller ignores it, nobody would learn how a child ended.
     let (process, failure) = spawn(command, output: ends[1])
     close(ends[1])
     guard failure == 0 else {
@@ -111,7 +112,7 @@ struct Helper: ~Copyable {
   }
 }
 
-/// Starts `sh -c` with signals as a new process has them, and only standard descriptors.
+/// Starts `sh -c` with signals as a new process has them, and nothing but the standard descriptors.
 private func spawn(_ command: [UInt8], output: Int32) -> (process: pid_t, failure: Int32) {
   #if canImport(Darwin)
     var actions: posix_spawn_file_actions_t?

@@ -149,6 +149,13 @@ enum System {
 
   // MARK: Time
 
+  /// The time since the beginning of 1970.
+  static func wallClock() -> (seconds: Int64, nanoseconds: Int) {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return (Int64(time.tv_sec), Int(time.tv_nsec))
+  }
+
   /// A second in the local time zone.
   struct LocalTime {
     var year: Int
@@ -168,6 +175,31 @@ enum System {
     return LocalTime(
       year: Int(fields.tm_year) + 1900, month: Int(fields.tm_mon) + 1, day: Int(fields.tm_mday),
       hour: Int(fields.tm_hour), minute: Int(fields.tm_min), second: Int(fields.tm_sec), offset: fields.tm_gmtoff)
+  }
+
+  /// What strftime(3) makes of a percent sign and `conversion` in the local time zone.
+  static func timeText(_ conversion: UInt8, _ seconds: Int64) -> [UInt8] {
+    var fields = tm()
+    var time = time_t(seconds)
+    localtime_r(&time, &fields)
+    let format = [CChar(UInt8(ascii: "%")), CChar(bitPattern: conversion), 0]
+    return [UInt8](unsafeUninitializedCapacity: 256) { text, count in
+      count = text.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, $0.count, format, &fields) }
+    }
+  }
+
+  // MARK: Numbers
+
+  /// A number as printf(3) writes it for `%*.*f`, with `flags` behind the percent sign.
+  static func decimalText(_ number: Double, flags: String, width: Int, precision: Int) -> [UInt8] {
+    // The greatest number has 309 digits before its point.
+    [UInt8](unsafeUninitializedCapacity: 400 + width + precision) { text, count in
+      count = text.withMemoryRebound(to: CChar.self) { text in
+        withVaList([Int32(clamping: width), Int32(clamping: precision), number]) {
+          Int(vsnprintf(text.baseAddress!, text.count, "%\(flags)*.*f", $0))
+        }
+      }
+    }
   }
 }
 

@@ -28,6 +28,7 @@ public struct Tool<Settings: Sendable>: Sendable {
     var settings = initialSettings()
     do {
       try apply(invocation.uses, to: &settings)
+      if invocation.showsSettings { commandLine.showSettings(invocation) }
       invocation.exit(try run(settings, invocation))
     } catch {
       invocation.exit(error)
@@ -49,6 +50,10 @@ public struct Invocation: Sendable {
   public var uses: [OptionUse]
   /// What the name that the tool was called by changes.
   public var compatibility: Compatibility
+  /// Whether the settings are to be shown, and nothing else is to be done.
+  @usableFromInline var showsSettings = false
+  /// Whether standard error gets JSON.
+  var logsJSON = false
   /// Files of options that others than their owner can read although there are secrets in them.
   var exposedFiles: [String] = []
 
@@ -57,9 +62,12 @@ public struct Invocation: Sendable {
 
   /// Ends the program because of what was typed.
   public func exit(_ error: UsageError) -> Never {
-    Diagnostics(program: compatibility.program).usage(error)
+    diagnostics.usage(error)
     exit(.usage)
   }
+
+  /// For what is wrong before a tool runs.
+  fileprivate var diagnostics: Diagnostics { Diagnostics(program: compatibility.program, isJSON: logsJSON) }
 }
 
 /// Reads what a tool was told: the command line, and the weaker sources of options.
@@ -69,6 +77,8 @@ public struct CommandLineReader: Sendable {
   /// The tool's own options, then those that every tool has.
   public let options: [OptionDescription]
   private let otherTools: [OptionTable.Tool]
+
+  private static let logJSON = ConnectionSettings.logJSONDescription.name
 
   /// A reader for a tool with these options.
   public init(_ description: ToolDescription, options: [OptionDescription], otherTools: [OptionTable.Tool]) {
@@ -91,28 +101,34 @@ public struct CommandLineReader: Sendable {
     Signals.ignoreBrokenPipes()
     let words = System.arguments()
     let invocation = Invocation(
-      uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]))
+      uses: [], compatibility: .of(description.name, calledAs: words.isEmpty ? [] : words[0]),
+      logsJSON: words.contains { $0.elementsEqual(Self.logJSON.utf8) })
     do {
       let request = try request(
         words, invocation.compatibility, environment: System.environment, hide: System.hideArgument)
       switch request {
       case .run(let invocation): return invocation
-      case .text(let text, let status): invocation.exit(printed(text) ?? status)
+      case .text(let text, let status): invocation.exit(printed(text, invocation) ?? status)
       }
     } catch {
       invocation.exit(error)
     }
   }
 
+  /// Prints what holds and where it came from, and ends the program.
+  @usableFromInline func showSettings(_ invocation: Invocation) -> Never {
+    invocation.exit(printed(SettingsText.text(invocation, options: options), invocation) ?? .ok)
+  }
+
   /// Prints what was asked for. Returns a status if that fails, and nil otherwise.
-  private func printed(_ text: String) -> ExitStatus? {
+  private func printed(_ text: String, _ invocation: Invocation) -> ExitStatus? {
     var output = OutputBuffer(descriptor: 1)
     output.append(text)
     do {
       try output.flush()
     } catch {
       guard case .system(let error) = error else { return nil }
-      Diagnostics(program: description.name.rawValue).error("standard output: \(error.explanation)")
+      invocation.diagnostics.error("standard output: \(error.explanation)")
       return .output
     }
     return nil
@@ -128,6 +144,7 @@ public struct CommandLineReader: Sendable {
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
     var optionsFile: OptionUse?
+    var showsSettings = false
     while let use = try parser.next() {
       if let value = use.words.last, let secret = options[use.option].secret?(use.words) {
         let word = parser.position - 1
@@ -141,17 +158,19 @@ public struct CommandLineReader: Sendable {
         do { return .text(try generated(Argument(use.words[0], from: use.source)), .ok) } catch {
           throw use.mistake(error)
         }
+      case "--show-settings": showsSettings = true
       case "-o": optionsFile = use
       default: break
       }
       typed.append(use)
     }
 
-    var invocation = Invocation(uses: [], compatibility: compatibility)
+    var invocation = Invocation(uses: [], compatibility: compatibility, showsSettings: showsSettings)
     if optionsFile == nil { try readOwnFile(table, environment, into: &invocation) }
     if compatibility.readsEnvironment { invocation.uses += variables(environment) }
     if let optionsFile { try readFile(of: optionsFile, table, into: &invocation) }
     invocation.uses += typed
+    invocation.logsJSON = invocation.uses.contains { options[$0.option].name == Self.logJSON }
     return .run(invocation)
   }
 
@@ -234,6 +253,13 @@ public struct CommandLineReader: Sendable {
         One option a line, a blank, and its value as it is: quotes, further blanks and all the rest of the line belong \
         to it. A line with # in its first column is a comment. The file takes the place of the configuration file, \
         and options on the command line are stronger than those in it.
+        """,
+      isForCommandLineOnly: true),
+    OptionDescription(
+      long: "show-settings", section: .general, summary: "print every setting and where it came from, and end",
+      details: """
+        From the command line, a line of a file, the environment, or nowhere. Secrets are shown as ****. No connection \
+        is made, and no password is read or asked for.
         """,
       isForCommandLineOnly: true),
     OptionDescription(long: "help", section: .general, summary: "print this text", isForCommandLineOnly: true),

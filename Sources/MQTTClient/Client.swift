@@ -358,7 +358,8 @@ public final class Client {
   /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.
   private func askAgain(sessionPresent: Bool, at now: Instant) {
     if !sessionPresent {
-      unsubscribeRequests.removeAll()
+      // 3.1 cannot say: there may be something to give up.
+      if version.hasSessionPresent { unsubscribeRequests.removeAll() }
       for index in subscribeRequests.indices { subscribeRequests[index].isAnswered = false }
     }
     do throws(ProtocolError) {

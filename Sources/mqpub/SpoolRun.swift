@@ -144,8 +144,13 @@ struct SpoolRun {
     do throws(UsageError) {
       try connection.readPassword(invocation, diagnostics)
     } catch {
+      // What is stored is safe: a password that is missing for the moment is like a broker that is.
+      if storedCount > 0 {
+        tellOutage(spool, error.message)
+        return .spooled
+      }
       diagnostics.error(error.message)
-      return storedCount > 0 ? .spooled : .usage
+      return .usage
     }
     do throws(SystemError) {
       let signals = try Signals()

@@ -57,7 +57,12 @@ struct Subscriber: ~Copyable {
     // Tells when the reader of the output goes away, also while nothing comes.
     driver.watch(output.descriptor, [])
     do throws(ProtocolError) {
-      try client.subscribe(plan.subscriptions, properties: plan.subscribeProperties, at: driver.now)
+      if !plan.subscriptions.isEmpty {
+        try client.subscribe(plan.subscriptions, properties: plan.subscribeProperties, at: driver.now)
+      }
+      if !plan.unsubscribed.isEmpty {
+        try client.unsubscribe(plan.unsubscribed, properties: plan.unsubscribeProperties, at: driver.now)
+      }
     } catch {
       diagnostics.error(error.explanation)
       return ExitStatus(error)

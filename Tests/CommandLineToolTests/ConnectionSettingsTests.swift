@@ -91,7 +91,7 @@ struct ConnectionOptionTests {
     Row("--no-reconnect") { $0.reconnects = false },
     Row("--strict") { $0.isStrict = true },
     Row("-d") { _ in }, Row("--debug") { _ in }, Row("--trace") { _ in }, Row("--quiet") { _ in },
-    Row("--log", "notice") { _ in },
+    Row("--log", "notice") { _ in }, Row("--log-json") { _ in },
   ]
 
   @Test("each option means what the interface says", arguments: rows)
@@ -312,6 +312,42 @@ struct CredentialTests {
     #expect(try connecting([], as: "mosquitto_pub", environment: environment).host == "localhost")
   }
 
+  @Test("a user inside a URL belongs to its host also when they come from different places")
+  func sources() throws {
+    let folder = try TemporaryFolder()
+    let url = try folder.write("-L mqtt://a:b@h1\n", to: "url")
+    let host = try folder.write("-h h2\n", to: "host")
+    let user = try folder.write("-u c\n-P d\n-h h2\n", to: "user")
+    let variable = ["MQTOOLS_URL": "mqtt://a:b@h1"]
+    #expect(try self.user(["-o", url]) == "a:b")
+    #expect(try self.user(["-o", url, "-h", "h1"]) == "a:b")
+    #expect(try self.user(["-o", url, "-h", "h2"]) == "-:-")
+    #expect(try self.user(["-o", host], variable) == "-:-")
+    #expect(try self.user(["-o", user], variable) == "c:d")
+    #expect(try self.user(["-o", user, "-h", "h1"], variable) == "c:d")
+    #expect(try self.user(["-L", "mqtt://h2"], variable) == "-:-")
+    // What is named apart from a URL goes to every host.
+    #expect(try self.user(["-L", "mqtt://h3"], ["MQTOOLS_USERNAME": "c", "MQTOOLS_PASSWORD": "d"]) == "c:d")
+    _ = try folder.write("-L mqtt://e:f@h1\n", to: ".config/mqpub")
+    let home = ["HOME": folder.path]
+    #expect(try self.user([], home) == "e:f")
+    #expect(try self.user([], home.merging(variable) { $1 }) == "a:b")
+    #expect(try self.user(["-h", "h2"], home.merging(variable) { $1 }) == "-:-")
+    #expect(try self.user([], home.merging(["MQTOOLS_URL": "mqtt://h2"]) { $1 }) == "-:-")
+    #expect(try self.user(["-o", host], home) == "-:-")
+  }
+
+  @Test("a password from a source belongs to every host, one of a URL only to its own")
+  func passwordSources() throws {
+    let url = ["-L", "mqtt://a:b@h1"]
+    #expect(try connecting(url + ["--pw-from", "prompt"]).passwordSource == .prompt)
+    #expect(try connecting(url + ["--pw-from", "prompt"]).connect.password == nil)
+    #expect(try connecting(["--pw-from", "prompt"] + url).connect.password == bytes("b"))
+    #expect(try connecting(["--pw-from", "prompt"] + url).passwordSource == nil)
+    #expect(try connecting(["--pw-from", "prompt"] + url + ["-h", "h2"]).passwordSource == .prompt)
+    #expect(try connecting(["--pw-from", "prompt"], environment: ["MQTOOLS_PASSWORD": "b"]).passwordSource == .prompt)
+  }
+
   @Test("the port of a URL is 1883 unless it says another; a later -p wins")
   func port() throws {
     #expect(try connecting(["-p", "99", "-L", "mqtt://h/t"]).port == 1883)
@@ -321,7 +357,9 @@ struct CredentialTests {
 
   @Test("no message shows a password of a URL")
   func secrecy() {
-    for url in ["mqtts://a:secret@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x", "mqtt://a:secret@"] {
+    for url in [
+      "mqtts://a:secret@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x", "mqtt://a:secret@", "mqtt://a:secret/more@h",
+    ] {
       let error = #expect(throws: UsageError.self) { try connecting(["-L", url]) }
       #expect(error?.message.contains("secret") == false)
     }

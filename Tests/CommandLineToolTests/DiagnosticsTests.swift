@@ -1,10 +1,13 @@
 import CommandLineTool
+import Foundation
 import Testing
 
 struct DiagnosticsTests {
-  private func lines(_ level: Diagnostics.Level?, _ body: (Diagnostics) -> Void) -> String {
+  private func lines(
+    _ level: Diagnostics.Level?, isJSON: Bool = false, _ body: (Diagnostics) -> Void
+  ) -> String {
     let pipe = TestPipe()
-    body(Diagnostics(program: "mqsub", level: level, descriptor: pipe.writing))
+    body(Diagnostics(program: "mqsub", level: level, isJSON: isJSON, descriptor: pipe.writing))
     pipe.closeWriting()
     return String(decoding: pipe.read(), as: UTF8.self)
   }
@@ -59,5 +62,39 @@ struct DiagnosticsTests {
   @Test("a closed standard error stops nobody")
   func closedDescriptor() {
     Diagnostics(program: "mqsub", descriptor: -1).error("nobody hears this")
+  }
+
+  @Test("in JSON each line is an object with time, level, tool and message, and nothing else")
+  func json() throws {
+    let before = Date.now
+    let lines = lines(.trace, isJSON: true, sayEverything).split(separator: "\n")
+    let expected = [
+      ("error", "-q: \"3\" is not 0, 1 or 2"), ("error", "not authorised"), ("warning", "QoS 2 is not offered"),
+      ("notice", "connected"), ("debug", "connecting"), ("trace", "CONNECT"),
+    ]
+    #expect(lines.count == expected.count)
+    let format = Date.ISO8601FormatStyle(timeZone: .current).year().month().day()
+      .time(includingFractionalSeconds: true).timeZone(separator: .colon)
+    for (line, (level, message)) in zip(lines, expected) {
+      #expect(
+        line.hasPrefix("{\"time\":\"") && line.contains("\",\"level\":\"\(level)\",\"tool\":\"mqsub\",\"message\":"))
+      let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
+      #expect(Set(object.keys) == ["time", "level", "tool", "message"])
+      #expect(object["message"] == message)
+      let time = try #require(object["time"])
+      #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d/) != nil)
+      let instant = try format.parse(time)
+      #expect(instant > before - 1 && instant < Date.now + 1)
+    }
+  }
+
+  @Test("in JSON, too, text from elsewhere stays on its line and steers nothing")
+  func jsonOfRemoteText() throws {
+    let text = "\u{1B}[31m\"no\"\\\n\u{202E}é\u{85}"
+    let line = lines(.error, isJSON: true) { $0.error(text) }
+    #expect(line.utf8.filter { $0 < 0x20 } == [0x0A])
+    #expect(line.hasSuffix("\"message\":\"\\u001b[31m\\\"no\\\"\\\\\\n\\u202eé\\u0085\"}\n"))
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+    #expect(object?["message"] == text)
   }
 }

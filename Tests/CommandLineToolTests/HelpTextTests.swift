@@ -15,6 +15,9 @@ func checkInvariants(of options: [OptionDescription], sourceLocation: SourceLoca
     #expect(isLongRight && option.long.count != 1, "\(option.name)", sourceLocation: sourceLocation)
     #expect(!option.summary.isEmpty && !option.summary.hasSuffix("."), "\(option.name)", sourceLocation: sourceLocation)
     #expect(option.details.isEmpty || option.details.hasSuffix("."), "\(option.name)", sourceLocation: sourceLocation)
+    #expect(
+      option.setting.isEmpty || options.contains { $0.name == option.setting && $0.setting.isEmpty },
+      "\(option.name) is about no setting", sourceLocation: sourceLocation)
     if let value = option.valueName {
       #expect(!value.isEmpty, "\(option.name) does not name its value", sourceLocation: sourceLocation)
     } else {
@@ -53,6 +56,7 @@ struct HelpTextTests {
 
       General:
         -o FILE                   read options from FILE
+            --show-settings       print every setting and where it came from, and end
             --help                print this text
             --version             print the version
 

@@ -147,7 +147,7 @@ struct JSONInputTests {
         var json = JSONOutput(isForTerminal: random.chance)
         return output { json.append(message, at: .fixed, to: &$0) }
       }
-      #expect(line.filter { $0 == UInt8(ascii: "\n") }.count == 1)
+      #expect(!line.contains(UInt8(ascii: "\n")))
       var input = JSONInput()
       try line.withUnsafeBytes { try input.read($0) }
       #expect(input.topic?.utf8 == packet.topic)

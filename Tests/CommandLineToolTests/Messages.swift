@@ -31,8 +31,8 @@ extension WallTime {
 }
 
 extension PublishPacket {
-  /// Hands the packet, as it would be received, to `use`.
-  func with<Result>(version: ProtocolVersion = .v5, _ use: (MessageView) throws -> Result) throws -> Result {
+  /// The packet on the wire.
+  func encoded(as version: ProtocolVersion) throws -> [UInt8] {
     var queue = ByteQueue()
     try topic.withUnsafeBytes { topic in
       try payload.withUnsafeBytes { payload in
@@ -41,7 +41,12 @@ extension PublishPacket {
           packetIdentifier: packetIdentifier, properties: properties, version: version)
       }
     }
-    return try queue.withBytes { bytes in
+    return queue.withBytes { Array($0) }
+  }
+
+  /// Hands the packet, as it would be received, to `use`.
+  func with<Result>(version: ProtocolVersion = .v5, _ use: (MessageView) throws -> Result) throws -> Result {
+    try encoded(as: version).withUnsafeBytes { bytes in
       var decoder = PacketDecoder(version: version)
       decoder.append(bytes)
       let slice = try #require(try decoder.nextSlice())
@@ -74,6 +79,11 @@ extension PublishPacket {
 /// Random numbers that a seed decides (SplitMix64).
 struct SeededRandom: RandomNumberGenerator {
   var state: UInt64
+  /// The characters of texts.
+  var alphabet = Array(
+    "aZ09 \"\\/{}[]:,%@\n\r\t\u{1}\u{1B}\u{7F}\u{85}é日😀\u{202E}\u{FFFD}\u{2028}e\u{301}".unicodeScalars)
+
+  init(state: UInt64) { self.state = state }
 
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
@@ -91,8 +101,6 @@ struct SeededRandom: RandomNumberGenerator {
 
   /// Text that MQTT can carry, of characters that writers and readers are likely to get wrong.
   mutating func text(_ count: ClosedRange<Int>) -> Text {
-    let alphabet = Array(
-      "aZ09 \"\\/{}[]:,%@\n\r\t\u{1}\u{1B}\u{7F}\u{85}é日😀\u{202E}\u{FFFD}\u{2028}e\u{301}".unicodeScalars)
     var string = ""
     for _ in 0..<Int.random(in: count, using: &self) {
       string.unicodeScalars.append(alphabet.randomElement(using: &self)!)

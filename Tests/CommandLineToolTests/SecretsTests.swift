@@ -169,7 +169,15 @@ struct SecretCommandTests {
     }
   }
 
-  @Test("a command gets no descriptors of ours, and signals as any process has them")
+  @Test("a failure is seen also where the caller of the tool ignores the end of children")
+  func ignoredChildren() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      signal(SIGCHLD, SIG_IGN)
+      #expect(throws: SecretError.self) { try read(.command(bytes("echo a; exit 3"))) }
+    }
+  }
+
+  @Test("a command has signals as any process has them: SIGPIPE is not ignored")
   func surroundings() throws {
     signal(SIGPIPE, SIG_IGN)
     // Bit 12 of the ignored signals is SIGPIPE.

@@ -157,6 +157,21 @@ import Testing
     try broker.noConnection(for: .zero)
   }
 
+  @Test("75: with a spool, a message is stored although there is no password, and delivered when there is one")
+  func spool() throws {
+    let broker = try ScriptedBroker()
+    let home = try TemporaryFolder()
+    let words = ["-t", "t", "-m", "x", "-V", "5", "--spool", "spool", "--pw-file", "secret"] + broker.options
+    let first = try ToolProcess.run("mqpub", words, home: home)
+    #expect(first.end == .exited(75), "\(first.errorText)")
+    #expect(first.errorText.contains("\"secret\": No such file or directory"))
+    try broker.noConnection(for: .zero)
+    try home.write("secret", "s3cret")
+    let second = try ToolProcess("mqpub", words + ["--flush"], home: home)
+    #expect(try password(broker) == "s3cret")
+    _ = second
+  }
+
   // MARK: - Prompt
 
   @Test("a prompt asks at the terminal and shows nothing of what is typed")
@@ -337,5 +352,31 @@ import Testing
       let tool = try ToolProcess.run("mqpub", words)
       #expect(!tool.errorText.contains("unencrypted"))
     }
+  }
+
+  // MARK: - Settings
+
+  @Test("--show-settings asks for no password, connects to nobody and exits 0", arguments: tools)
+  func showSettings(words: [String]) throws {
+    let broker = try ScriptedBroker()
+    let home = try TemporaryFolder()
+    for program in [words[0], words[0] == "mqpub" ? "mosquitto_pub" : "mosquitto_sub"] {
+      let tool = try ToolProcess.run(
+        words[0],
+        broker.options + [
+          "--show-settings", "-u", "ann", "-P", "hunter2", "--pw-from", "command:touch ran; echo hunter2",
+        ],
+        arg0: program, home: home)
+      #expect(tool.end == .exited(0))
+      #expect(tool.errorText == "")
+      #expect(tool.outputText.contains("--username "))
+      #expect(tool.outputText.contains(" command:**** "))
+      #expect(!tool.outputText.contains("hunter2"))
+    }
+    #expect(access(home.path("ran"), F_OK) != 0)
+    try broker.noConnection(for: .zero)
+    let wrong = try ToolProcess.run(words[0], ["--show-settings", "-p", "0"])
+    #expect(wrong.end == .exited(1))
+    #expect(wrong.output.isEmpty)
   }
 }

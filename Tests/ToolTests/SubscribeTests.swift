@@ -129,4 +129,20 @@ struct SubscribeTests {
     let third = try ToolProcess.run("mqsub", broker.options + options + ["-C", "1"])
     #expect(second.outputText + third.outputText == "2\n3\n4\n")
   }
+
+  @Test("-U ends a subscription that the session has", arguments: versions)
+  func unsubscribes(version: String) throws {
+    let broker = try RealBroker()
+    let options = ["-V", version, "-q", "1", "-c", "-i", "tail"]
+    let first = try subscriber(broker, options + ["-t", "old"])
+    first.signal(15)
+    try first.wait()
+    let second = try subscriber(broker, options + ["-U", "old", "-t", "new", "-C", "1"])
+    try publish(broker, ["-t", "new", "-m", "wanted", "-q", "1"])
+    #expect(try second.wait() == .exited(0))
+    try publish(broker, ["-t", "old", "-m", "unwanted", "-q", "1"])
+    try publish(broker, ["-t", "new", "-m", "again", "-q", "1"])
+    let third = try ToolProcess.run("mqsub", broker.options + options + ["-t", "new", "-v", "-C", "1"])
+    #expect(second.outputText + third.outputText == "wanted\nnew again\n")
+  }
 }

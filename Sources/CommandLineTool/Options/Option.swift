@@ -35,7 +35,11 @@ public struct OptionDescription: Sendable {
   public var value: Value
   /// Where help and manual page list the option.
   public var section: Section
-  /// One short line without a full stop, for `--help`.
+  /// The option that this one is another way to say, or takes the place of, such as `--log` for `--debug`; empty when its
+  /// setting is its own.
+  public var setting: String
+  /// One short line without a full stop, for `--help`. `; may be repeated` at its end means that the uses of the option
+  /// add up, and parentheses hold what is the case without the option: `(1883)`.
   public var summary: String
   /// More for the manual page, in whole sentences; the summary stands before them.
   public var details: String
@@ -51,14 +55,15 @@ public struct OptionDescription: Sendable {
 
   /// A description; at least one of `short` and `long` names an option.
   public init(
-    short: String = "", long: String = "", value: Value = .none, section: Section, summary: String,
-    details: String = "", environment: String = "", isForCommandLineOnly: Bool = false, isHidden: Bool = false,
-    secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)? = nil
+    short: String = "", long: String = "", value: Value = .none, section: Section, setting: String = "",
+    summary: String, details: String = "", environment: String = "", isForCommandLineOnly: Bool = false,
+    isHidden: Bool = false, secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)? = nil
   ) {
     self.short = short
     self.long = long
     self.value = value
     self.section = section
+    self.setting = setting
     self.summary = summary
     self.details = details
     self.environment = environment
@@ -79,6 +84,15 @@ public struct OptionDescription: Sendable {
     case .none: nil
     case .one(let name), .several(let name, _): name
     }
+  }
+
+  /// Whether the uses of the option add up.
+  var isRepeatable: Bool { summary.hasSuffix("; may be repeated") }
+
+  /// What is the case without the option, where the summary tells it.
+  var defaultValue: String? {
+    guard summary.hasSuffix(")"), let start = summary.lastIndex(of: "(") else { return nil }
+    return String(summary[summary.index(after: start)...].dropLast())
   }
 
   /// Whether the words that are no options are meant.

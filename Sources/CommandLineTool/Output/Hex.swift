@@ -2,10 +2,32 @@
 public enum Hex {
   /// Appends two digits for each byte.
   public static func append(_ bytes: UnsafeRawBufferPointer, uppercase: Bool = false, to output: inout OutputBuffer) {
-    let letter = uppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")
     for byte in bytes {
-      output.append(digit(byte >> 4, letter: letter))
-      output.append(digit(byte & 0x0F, letter: letter))
+      output.append(digit(byte >> 4, uppercase: uppercase))
+      output.append(digit(byte & 0x0F, uppercase: uppercase))
+    }
+  }
+
+  /// Appends 16 bytes a line: where they stand, their digits, and those that are visible ASCII. The last line has no
+  /// end.
+  ///
+  ///     00000000  68 65 6c 6c 6f 20 77 6f  72 6c 64 00              |hello world.|
+  public static func appendDump(of bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
+    for start in stride(from: 0, to: bytes.count, by: 16) {
+      if start > 0 { output.append(UInt8(ascii: "\n")) }
+      withUnsafeBytes(of: UInt32(truncatingIfNeeded: start).bigEndian) { append($0, to: &output) }
+      let line = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 16, bytes.count)])
+      for index in 0..<16 {
+        output.append(index % 8 == 0 ? "  " : " ")
+        if index < line.count {
+          append(UnsafeRawBufferPointer(rebasing: line[index...index]), to: &output)
+        } else {
+          output.append("  ")
+        }
+      }
+      output.append("  |")
+      for byte in line { output.append((0x20...0x7E).contains(byte) ? byte : UInt8(ascii: ".")) }
+      output.append(UInt8(ascii: "|"))
     }
   }
 
@@ -27,8 +49,9 @@ public enum Hex {
     return bytes
   }
 
-  private static func digit(_ value: UInt8, letter: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : letter + (value - 10)
+  /// The digit for a value below 16.
+  static func digit(_ value: UInt8, uppercase: Bool) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : (uppercase ? UInt8(ascii: "A") : UInt8(ascii: "a")) + (value - 10)
   }
 
   /// What a digit stands for, or nil if it is none.

@@ -15,8 +15,7 @@ public struct JSONOutput: Sendable {
   private let isForTerminal: Bool
   private var timestamp = Timestamp()
 
-  /// A writer. On a terminal `json` is not quite verbatim: what would steer the terminal is escaped in it, as it is in
-  /// all other strings everywhere.
+  /// A writer. On a terminal what would steer it is escaped, also in `json`, which is not quite verbatim then.
   public init(isForTerminal: Bool) { self.isForTerminal = isForTerminal }
 
   /// For tests, with another clock's zone.
@@ -25,12 +24,12 @@ public struct JSONOutput: Sendable {
     self.timestamp = timestamp
   }
 
-  /// Appends the line of a message that came at `time`, with its end.
+  /// Appends the line of a message that came at `time`, without its end.
   public mutating func append(_ message: MessageView, at time: WallTime, to output: inout OutputBuffer) {
     output.append("{\"time\":\"")
     timestamp.append(seconds: time.seconds, nanoseconds: time.nanoseconds, zone: .extended, to: &output)
     output.append("\",\"topic\":")
-    JSONText.append(message.topic, to: &output)
+    JSONText.append(message.topic, isForTerminal: isForTerminal, to: &output)
     output.append(",\"qos\":")
     output.append(decimal: Int(message.qos.rawValue))
     output.append(message.retain ? ",\"retain\":true" : ",\"retain\":false")
@@ -41,7 +40,7 @@ public struct JSONOutput: Sendable {
     }
     append(payload: message.payload, to: &output)
     append(message.propertyViews, to: &output)
-    output.append("}\n")
+    output.append(UInt8(ascii: "}"))
   }
 
   private func append(payload: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
@@ -52,7 +51,7 @@ public struct JSONOutput: Sendable {
       return
     }
     output.append(",\"payload\":")
-    JSONText.append(payload, to: &output)
+    JSONText.append(payload, isForTerminal: isForTerminal, to: &output)
     if let value = try? JSONValue(text: payload) {
       output.append(",\"json\":")
       value.appendOnOneLine(isForTerminal: isForTerminal, to: &output)
@@ -73,7 +72,7 @@ public struct JSONOutput: Sendable {
         output.append(UInt8(ascii: "\""))
         Base64.append(view.bytes, to: &output)
         output.append(UInt8(ascii: "\""))
-      case .text: JSONText.append(view.bytes, to: &output)
+      case .text: JSONText.append(view.bytes, isForTerminal: isForTerminal, to: &output)
       default: output.append(decimal: Int(view.number))
       }
     }
@@ -112,9 +111,9 @@ public struct JSONOutput: Sendable {
       isEmpty = false
       if type == .userProperty {
         output.append(UInt8(ascii: "["))
-        JSONText.append(view.bytes, to: &output)
+        JSONText.append(view.bytes, isForTerminal: isForTerminal, to: &output)
         output.append(UInt8(ascii: ","))
-        JSONText.append(view.second, to: &output)
+        JSONText.append(view.second, isForTerminal: isForTerminal, to: &output)
         output.append(UInt8(ascii: "]"))
       } else {
         output.append(decimal: Int(view.number))

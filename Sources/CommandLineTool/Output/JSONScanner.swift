@@ -198,4 +198,17 @@ struct JSONScanner {
     }
     return value
   }
+
+  /// Where a string ends, behind its closing quote, that begins at `start` of bytes that were checked.
+  static func endOfString(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+    var position = start + 1
+    while position < bytes.count {
+      switch bytes[position] {
+      case UInt8(ascii: "\""): return position + 1
+      case UInt8(ascii: "\\"): position += 2
+      default: position += 1
+      }
+    }
+    return position
+  }
 }

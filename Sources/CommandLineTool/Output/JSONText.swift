@@ -1,22 +1,22 @@
 /// Writes strings in JSON.
 public enum JSONText {
-  /// Appends a string in quotes whose UTF-8 is `bytes`. Escaped is what JSON wants escaped, and what would steer a
-  /// terminal. Bytes that are no UTF-8, which JSON cannot carry, become U+FFFD.
-  public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
+  /// Appends a string in quotes whose UTF-8 is `bytes`. Escaped is what JSON wants escaped, and `isForTerminal` what
+  /// would steer one. Bytes that are no UTF-8, which JSON cannot carry, become U+FFFD.
+  public static func append(_ bytes: UnsafeRawBufferPointer, isForTerminal: Bool, to output: inout OutputBuffer) {
     output.append(UInt8(ascii: "\""))
-    append(bytes, isPlain: { JSONScanner.isPlain($0) && $0 != 0x7F }, to: &output)
+    append(bytes, isPlain: { JSONScanner.isPlain($0) && $0 < 0x7F }, isForTerminal: isForTerminal, to: &output)
     output.append(UInt8(ascii: "\""))
   }
 
   /// Appends what is JSON already, with that escaped which would steer a terminal. It can stand in strings only, where
   /// the escape means the same.
   static func appendSafely(_ json: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
-    append(json, isPlain: { $0 < 0x7F }, to: &output)
+    append(json, isPlain: { $0 < 0x7F }, isForTerminal: true, to: &output)
   }
 
   @inline(__always)
   private static func append(
-    _ bytes: UnsafeRawBufferPointer, isPlain: (UInt8) -> Bool, to output: inout OutputBuffer
+    _ bytes: UnsafeRawBufferPointer, isPlain: (UInt8) -> Bool, isForTerminal: Bool, to output: inout OutputBuffer
   ) {
     var start = 0
     var position = 0
@@ -27,7 +27,7 @@ public enum JSONText {
       }
       let scalar = UTF8Scalar(bytes, at: position)
       let count = scalar?.count ?? 1
-      if let scalar, scalar.value >= 0x80, !scalar.steersTerminals {
+      if let scalar, scalar.value >= 0x7F, !(isForTerminal && scalar.steersTerminals) {
         position += count
         continue
       }

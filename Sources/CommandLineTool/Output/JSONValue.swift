@@ -14,7 +14,8 @@ public struct JSONValue {
     bytes = UnsafeRawBufferPointer(rebasing: text[try JSONScanner.scan(text)])
   }
 
-  fileprivate init(checked bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  /// A value that stands in a text that was checked, or was written by us.
+  init(checked bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// The string as a value.
   public init(_ string: JSONString) { bytes = string.quoted }
@@ -73,7 +74,7 @@ public struct JSONValue {
     }
     while position < bytes.count {
       if bytes[position] == UInt8(ascii: "\"") {
-        position = JSONCursor.endOfString(bytes, from: position)
+        position = JSONScanner.endOfString(bytes, from: position)
       } else if JSONScanner.isBlank(bytes[position]) {
         append(position, &output)
         repeat { position += 1 } while position < bytes.count && JSONScanner.isBlank(bytes[position])
@@ -228,7 +229,7 @@ private struct JSONCursor {
     while position < bytes.count {
       switch bytes[position] {
       case UInt8(ascii: "\""):
-        position = endOfString(bytes, from: position)
+        position = JSONScanner.endOfString(bytes, from: position)
         if depth == 0 { return position }
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         depth += 1
@@ -239,18 +240,6 @@ private struct JSONCursor {
         position += 1
         if depth == 0 { return position }
       case let byte where depth == 0 && (byte == UInt8(ascii: ",") || JSONScanner.isBlank(byte)): return position
-      default: position += 1
-      }
-    }
-    return position
-  }
-
-  static func endOfString(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-    var position = start + 1
-    while position < bytes.count {
-      switch bytes[position] {
-      case UInt8(ascii: "\""): return position + 1
-      case UInt8(ascii: "\\"): position += 2
       default: position += 1
       }
     }

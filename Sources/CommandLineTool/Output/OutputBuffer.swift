@@ -53,6 +53,14 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
     bytes.withUnsafeBytes { append($0) }
   }
 
+  /// Appends the same byte several times.
+  public mutating func append(_ byte: UInt8, count: Int) {
+    guard let destination = reserve(count) else { return }
+    destination.initializeMemory(as: UInt8.self, repeating: byte)
+    filled += count
+    if filled > limit { try? flush() }
+  }
+
   /// Appends the UTF-8 of a text.
   public mutating func append(_ text: String) {
     var text = text

@@ -38,8 +38,12 @@ public struct BrokerURL: Sendable {
     }
     let (hostBytes, portBytes) = try Self.hostAndPort(authority)
     host = try Argument(Array(hostBytes), from: argument.source).hostName()
-    port = try portBytes.map { (digits) throws(UsageError) in
-      try Argument(Array(digits), from: argument.source).port()
+    guard let portBytes else { return }
+    let port = Argument(Array(portBytes), from: argument.source)
+    do throws(UsageError) { self.port = try port.port() } catch {
+      guard topic?.bytes.contains(UInt8(ascii: "@")) == true else { throw error }
+      // Not quoted: it may be the beginning of a password that ends behind the slash.
+      throw UsageError("the port is not a number from 1 to 65535; a / in the URL's password is written %2F")
     }
   }
 

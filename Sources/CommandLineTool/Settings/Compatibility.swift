@@ -27,6 +27,15 @@ public struct Compatibility: Sendable {
   /// The status to exit with when the connection could not be made for the reason `status`.
   public func status(ofConnectFailure status: ExitStatus) -> ExitStatus { connectFailure ?? status }
 
+  /// What is the case without the option, if anything is.
+  func standardValue(of option: OptionDescription) -> String? {
+    switch option.name {
+    case "--protocol-version" where version == .fixed(.v311): "311"
+    case "--id" where letsBrokerNameClient: "the broker's choice"
+    default: option.defaultValue
+    }
+  }
+
   /// A tool under its own name.
   public static func own(_ tool: ToolName) -> Compatibility {
     Compatibility(

@@ -35,6 +35,11 @@ extension ConnectionSettings {
       """,
     environment: "MQTOOLS_PASSWORD", secret: { $0[0].indices })
 
+  /// What `--log-json` is; apart from the others because mistakes among the options are written that way too.
+  static let logJSONDescription = OptionDescription(
+    long: "log-json", section: .diagnostics, summary: "write each line on standard error as a JSON object",
+    details: "Its members are time, level, tool and message.")
+
   /// The options of the group, except `-L`.
   public static let options: [Option<ConnectionSettings>] = [
     // MARK: Broker
@@ -62,7 +67,7 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.password.set(.bytes(try value.binary())) },
     Option(
       OptionDescription(
-        long: "pw-from", value: .one("SOURCE"), section: .connection,
+        long: "pw-from", value: .one("SOURCE"), section: .connection, setting: "--pw",
         summary: "where the password is: file:PATH, env:NAME, fd:N, prompt or command:CMD",
         details: """
           A file has to be a regular one; a link is not followed. A descriptor is read to its end. A prompt asks at the \
@@ -75,7 +80,8 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.password.set(.source(try value.secretSource())) },
     Option(
       OptionDescription(
-        long: "pw-file", value: .one("PATH"), section: .connection, summary: "the same as {--pw-from} file:PATH")
+        long: "pw-file", value: .one("PATH"), section: .connection, setting: "--pw",
+        summary: "the same as {--pw-from} file:PATH")
     ) { (settings, value) throws(UsageError) in
       guard !value.bytes.isEmpty else { throw UsageError("the path is missing") }
       settings.password.set(.source(.file(path: value.bytes)))
@@ -117,7 +123,7 @@ extension ConnectionSettings {
     },
     Option(
       OptionDescription(
-        short: "I", long: "id-prefix", value: .one("PREFIX"), section: .session,
+        short: "I", long: "id-prefix", value: .one("PREFIX"), section: .session, setting: "--id",
         summary: "client identifier of this prefix and the process's number")
     ) { (settings, value) throws(UsageError) in
       try settings.identity.set(.prefix(try value.mqttText()), by: "-I", from: value.source)
@@ -201,8 +207,11 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "retry", value: .one("N"), section: .time,
-        summary: "how often in a row to try again to connect, or forever",
-        details: "It counts from the first connection on. Only failures that can pass are tried again.")
+        summary: "how often in a row to try again to connect, or forever (as the tool needs)",
+        details: """
+          It counts from the first connection on. Only failures that can pass are tried again. Without this option, tools \
+          that go on, such as mqsub and mqpub -l, try again for ever once they were connected, and the others do not.
+          """)
     ) { (settings, value) throws(UsageError) in
       settings.retryLimit =
         value.bytes.elementsEqual("forever".utf8) ? .forever : .times(try value.number(in: 0 ... .max))
@@ -220,26 +229,28 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "log", value: .one("LEVEL"), section: .diagnostics,
-        summary: "what to say: error, warning, notice, debug or trace",
-        details: """
-          Each level includes those before it. On a terminal it is notice, else warning. All of it goes to standard \
-          error.
-          """)
+        summary: "what to say: error, warning, notice, debug or trace (notice on a terminal, else warning)",
+        details: "Each level includes those before it. All of it goes to standard error.")
     ) { (settings, value) throws(UsageError) in
       settings.level = try value.choice([
         ("error", .error), ("warning", .warning), ("notice", .notice), ("debug", .debug), ("trace", .trace),
       ])
     },
     Option(
-      OptionDescription(short: "d", long: "debug", section: .diagnostics, summary: "the same as {--log} debug")
+      OptionDescription(
+        short: "d", long: "debug", section: .diagnostics, setting: "--log", summary: "the same as {--log} debug")
     ) { $0.level = .debug },
     Option(
       OptionDescription(
-        long: "trace", section: .diagnostics, summary: "the same as {--log} trace: every packet, decoded")
+        long: "trace", section: .diagnostics, setting: "--log",
+        summary: "the same as {--log} trace: every packet, decoded")
     ) { $0.level = .trace },
     Option(
-      OptionDescription(long: "quiet", section: .diagnostics, summary: "say nothing but what is wrong with the options")
+      OptionDescription(
+        long: "quiet", section: .diagnostics, setting: "--log",
+        summary: "say nothing but what is wrong with the options")
     ) { $0.level = .quiet },
+    Option(logJSONDescription) { $0.logsJSON = true },
     Option(
       OptionDescription(
         long: "strict", section: .diagnostics, summary: "live with no fault of the broker",

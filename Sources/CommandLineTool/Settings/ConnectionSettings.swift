@@ -39,6 +39,7 @@ public struct ConnectionSettings: Sendable {
   // MARK: Diagnostics
 
   var level: Diagnostics.Level?
+  var logsJSON = false
   var isStrict = false
 
   /// A client identifier, or how it begins.
@@ -79,7 +80,7 @@ public struct ConnectionSettings: Sendable {
 
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
-    Diagnostics(program: compatibility.program, level: level)
+    Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
   }
 
   /// Takes what a URL says, except its topic.

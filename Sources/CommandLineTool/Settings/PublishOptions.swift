@@ -18,23 +18,26 @@ extension PublishSettings {
     },
     Option(
       byUse: OptionDescription(
-        short: "n", long: "null-message", section: .messages, summary: "publish a message without payload",
+        short: "n", long: "null-message", section: .messages, setting: "--message",
+        summary: "publish a message without payload",
         details: "With {--retain} it removes the value that the broker keeps for the topic.")
     ) { (settings, use) throws(UsageError) in try settings.payload.set(.bytes([]), by: "-n", from: use.source) },
     Option(
       OptionDescription(
-        short: "f", long: "file", value: .one("FILE"), section: .messages,
+        short: "f", long: "file", value: .one("FILE"), section: .messages, setting: "--message",
         summary: "publish the contents of FILE as one message", details: "It may be a pipe as well.")
     ) { (settings, value) throws(UsageError) in
       try settings.payload.set(.file(path: value.bytes), by: "-f", from: value.source)
     },
     Option(
       byUse: OptionDescription(
-        short: "s", long: "stdin-file", section: .messages, summary: "publish all of standard input as one message")
+        short: "s", long: "stdin-file", section: .messages, setting: "--message",
+        summary: "publish all of standard input as one message")
     ) { (settings, use) throws(UsageError) in try settings.payload.set(.standardInput, by: "-s", from: use.source) },
     Option(
       byUse: OptionDescription(
-        short: "l", long: "stdin-line", section: .messages, summary: "publish each line of standard input",
+        short: "l", long: "stdin-line", section: .messages, setting: "--message",
+        summary: "publish each line of standard input",
         details: "The end of the line does not belong to the message; an empty line is one without payload.")
     ) { (settings, use) throws(UsageError) in try settings.takeLines(use) },
     Option(
@@ -59,7 +62,8 @@ extension PublishSettings {
     },
     Option(
       byUse: OptionDescription(
-        long: "stdin-json", section: .messages, summary: "publish what each line of standard input says in JSON",
+        long: "stdin-json", section: .messages, setting: "--message",
+        summary: "publish what each line of standard input says in JSON",
         details: """
           A line is an object with the members topic, payload or payload_base64 (without both there is no payload), \
           qos, retain and properties; members that are missing are what {--topic}, {--qos}, {--retain} and {-D} say. \
