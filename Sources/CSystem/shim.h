@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #endif
@@ -74,6 +75,16 @@ static inline ssize_t sendQuietly(int descriptor, const void *bytes, size_t coun
   return send(descriptor, bytes, count, MSG_NOSIGNAL);
 #else
   return send(descriptor, bytes, count, 0);
+#endif
+}
+
+// Bytes that were sent and that the other machine has not acknowledged; -1 where the system does not tell.
+static inline int unacknowledgedBytes(int descriptor) {
+#if defined(__linux__)
+  int count = 0;
+  return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
+#else
+  return -1;
 #endif
 }
 

@@ -122,6 +122,13 @@ public final class Client {
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }
 
+  /// QoS 0 publishes that the system has not taken.
+  public var publishesUnsent: Int { connection.session.publishesUnsent }
+
+  /// Bytes that the network connection that ended last had handed to the system and that had not reached the broker's machine;
+  /// nil where the system does not tell.
+  public var unacknowledgedCount: Int? { connection.unacknowledgedCount }
+
   /// Shows every packet, with its direction, to `observer`.
   public func observe(_ observer: @escaping (_ isSent: Bool, _ packet: UnsafeRawBufferPointer) -> Void) {
     connection.session.observer = observer

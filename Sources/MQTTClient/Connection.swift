@@ -33,6 +33,8 @@ public final class Connection {
   private var owesAcknowledgement = false
   private var receiveCapacity = smallestReceive
   private(set) var isReadingPaused = false
+  /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
+  private(set) var unacknowledgedCount: Int?
 
   /// Bytes asked for in one receive: few for the many connections that are quiet, many for one that is busy.
   private static let smallestReceive = 2048
@@ -86,7 +88,7 @@ public final class Connection {
   func close() {
     resolver = nil
     dialer = nil
-    socket = nil
+    closeSocket()
     failure = nil
     sendFailure = nil
     isSendingFinished = false
@@ -263,9 +265,14 @@ public final class Connection {
     failure = failure ?? error
     resolver = nil
     dialer = nil
-    socket = nil
+    closeSocket()
     sendFailure = nil
     isInputDry = true
     isOutputBlocked = false
+  }
+
+  private func closeSocket() {
+    if socket != nil { unacknowledgedCount = socket?.unacknowledgedCount }
+    socket = nil
   }
 }

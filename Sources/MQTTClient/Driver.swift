@@ -217,6 +217,7 @@ final class Agenda {
   func advance() { isAsking[asking.removeLast()] = false }
 
   func append(_ index: Int) {
+    if index < isAsking.count, isAsking[index], isServing[index] { return }
     while isAsking.count <= index {
       isAsking.append(false)
       isServing.append(false)

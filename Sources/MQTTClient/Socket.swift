@@ -77,6 +77,13 @@ struct Socket: ~Copyable {
     }
   }
 
+  /// Bytes that were sent and that the other machine has not acknowledged, also when the connection is over; nil where the
+  /// system does not tell.
+  var unacknowledgedCount: Int? {
+    let count = isInternet ? unacknowledgedBytes(descriptor) : -1
+    return count < 0 ? nil : Int(count)
+  }
+
   /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last
   /// one is acknowledged, and the system would wait up to 40 ms for something to acknowledge it with.
   func acknowledgeQuickly() {

@@ -10,6 +10,8 @@ struct Publisher: ~Copyable {
   private let source: any MessageSource
   private let templates: MessageTemplates?
   private let endpoint: Endpoint
+  /// Whether the broker was asked to keep the session when a connection is lost.
+  private let outlivesConnections: Bool
   private let diagnostics: Diagnostics
   private let signals: Signals
   private let client: Client
@@ -20,6 +22,8 @@ struct Publisher: ~Copyable {
   private var isLeaving = false
   /// The signal that ends the run, and when it ends at the latest.
   private var ending: (signal: Signal, deadline: Instant)?
+  /// Whether a message of QoS 0 was published on the present network connection, or the last one.
+  private var hasAtMostOnce = false
   /// Outages are told once when they begin and once when they end.
   private var isOutageTold = false
 
@@ -44,6 +48,7 @@ struct Publisher: ~Copyable {
     let settings = connection.client(
       retryLimit: plan.isStream ? .foreverAfterFirstConnection : .retries(0),
       lifetime: plan.hasExactlyOnce ? .process : .networkConnection)
+    outlivesConnections = settings.session.lifetime != .networkConnection
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -93,16 +98,22 @@ struct Publisher: ~Copyable {
     let client = client
     let source = source
     source.handOver(at: driver.now, isDelivered: { client.publishesInFlight == 0 }) { take($0) }
-    // Input is read when the broker takes more, and only then.
-    if let descriptor = source.descriptor { driver.watch(descriptor, source.wantsToRead ? .readable : nil) }
+    watchInput()
+  }
+
+  /// Input is read when the broker takes more, and only then.
+  private mutating func watchInput() {
+    guard let descriptor = source.descriptor else { return }
+    driver.watch(descriptor, source.wantsToRead && client.canPublish ? .readable : nil)
   }
 
   private mutating func read() {
     do throws(SystemError) {
       try source.read()
     } catch {
-      refused(.usage, "standard input: \(error.explanation)")
+      if tally.note(.usage) { diagnostics.error("standard input: \(error.explanation)") }
     }
+    watchInput()
   }
 
   /// Publishes an item of the source; false when it has to come again.
@@ -116,8 +127,8 @@ struct Publisher: ~Copyable {
   }
 
   private mutating func publish(_ message: OutgoingMessage) -> Bool {
-    guard client.canPublish else { return false }
     if let topic = message.topic {
+      guard client.canPublish else { return false }
       publish(message, to: topic)
       return true
     }
@@ -157,6 +168,7 @@ struct Publisher: ~Copyable {
       try client.publish(
         topic: topic, payload: message.payload, qos: qos, retain: message.retain ?? plan.retain,
         properties: message.properties ?? plan.properties, at: driver.now)
+      if qos == .atMostOnce { hasAtMostOnce = true }
     } catch {
       refused(ExitStatus(error), error.explanation, line: message.line, topic: topic)
     }
@@ -169,10 +181,11 @@ struct Publisher: ~Copyable {
     case .connected(let packet, let republished):
       if isOutageTold { diagnostics.warning("connected again to \(endpoint)") }
       isOutageTold = false
+      hasAtMostOnce = client.publishesUnsent > 0
       diagnostics.notice(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
-      if republished > 0 {
-        tally.republished += republished
+      tally.republished += republished
+      if republished > 0, outlivesConnections {
         diagnostics.warning("the broker had forgotten the session: \(messages(republished)) published again")
       }
     case .published(_, let reason, let text):
@@ -202,12 +215,21 @@ struct Publisher: ~Copyable {
   }
 
   private mutating func outage(_ error: ConnectionError, retryIn delay: Duration) {
+    watchInput()
     if isOutageTold {
       diagnostics.debug("\(error)")
     } else {
+      diagnostics.warning("\(error); trying again\(lossAtMostOnce)")
       isOutageTold = true
-      diagnostics.warning("\(error); trying again")
     }
+  }
+
+  /// What may have been lost with a network connection though nobody can know it: nothing is sent back for QoS 0.
+  private var lossAtMostOnce: String {
+    guard hasAtMostOnce, !isOutageTold else { return "" }
+    let beginning = "; messages of QoS 0 on their way may be lost"
+    guard let count = client.unacknowledgedCount, count > 0 else { return beginning + ", how many is not known" }
+    return beginning + ": \(count) bytes had not reached the broker's machine, what it had not read is not known"
   }
 
   private mutating func signalled() {
@@ -231,7 +253,7 @@ struct Publisher: ~Copyable {
 
   private mutating func failed(_ error: ConnectionError) -> ExitStatus {
     if ending != nil { return stopped() }
-    diagnostics.error("\(error)")
+    diagnostics.error("\(error)\(lossAtMostOnce)")
     return finish(compatibility.status(of: error))
   }
 
@@ -242,7 +264,7 @@ struct Publisher: ~Copyable {
 
   /// A signal ends the run: with work undone that is a failure, else it is the signal's own doing.
   private mutating func stopped() -> ExitStatus {
-    if client.publishesInFlight > 0 || client.unsentCount > 0 || source.remainingCount > 0 {
+    if client.publishesInFlight > 0 || client.publishesUnsent > 0 || source.remainingCount > 0 {
       return finish(.connectionLost)
     }
     if let signal = ending?.signal { Signals.die(of: signal) }
@@ -251,9 +273,8 @@ struct Publisher: ~Copyable {
 
   private mutating func finish(_ status: ExitStatus) -> ExitStatus {
     if client.publishesInFlight > 0 { diagnostics.error("\(messages(client.publishesInFlight)) not acknowledged") }
-    if plan.isStream, source.remainingCount > 0 {
-      diagnostics.error("\(messages(source.remainingCount)) not sent any more")
-    }
+    let unsent = client.publishesUnsent + (plan.isStream ? source.remainingCount : 0)
+    if unsent > 0 { diagnostics.error("\(messages(unsent)) not sent any more") }
     if tally.failed > 1 { diagnostics.error("\(messages(tally.failed)) not published") }
     if tally.republished > 0 {
       diagnostics.warning("\(messages(tally.republished)) published again and may have come twice")

@@ -13,6 +13,11 @@ struct Tally {
   /// Counts a message that was not published; true when it is the first with this status.
   mutating func count(_ status: ExitStatus) -> Bool {
     failed += 1
+    return note(status)
+  }
+
+  /// Something else failed than a message; true when it is the first with this status.
+  mutating func note(_ status: ExitStatus) -> Bool {
     if statuses.contains(status) { return false }
     statuses.append(status)
     return true

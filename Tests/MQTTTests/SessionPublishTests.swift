@@ -319,12 +319,12 @@ import Testing
     #expect(pair.session.publishesInFlight == (version.hasProperties ? 1_000 : 20))
   }
 
-  @Test("canPublish turns false while 8 MiB are unacknowledged")
+  @Test("canPublish turns false while 4 MiB are unacknowledged")
   func inflightBytesLimit() throws {
     let pair = SessionPair(.v5)
     try pair.connect()
     let payload = String(repeating: "x", count: (1 << 20) - 8)
-    for _ in 0..<8 {
+    for _ in 0..<4 {
       #expect(pair.canPublish)
       try pair.publish("t", payload, .atLeastOnce)
       _ = pair.output()

@@ -311,8 +311,11 @@ import Testing
     for index in 0..<4 { try pair.publish("t", "\(index)", .atMostOnce, retain: index == 3) }
     try pair.publish("t", "q", .atLeastOnce)
     let size = TestSupport.wire("30 r* s* 't' \(p) '0'").count
+    #expect(pair.session.publishesUnsent == 4, "the one of QoS 1 is kept anyhow")
     pair.session.outputTaken(size + 1, at: pair.now)
+    #expect(pair.session.publishesUnsent == 3, "the second is not taken whole")
     pair.close()
+    #expect(pair.session.publishesUnsent == 3)
     #expect(pair.session.outputCount == 0)
     for _ in 0..<2 {
       try pair.session.connectionOpened(at: pair.now)

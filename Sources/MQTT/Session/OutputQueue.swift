@@ -12,6 +12,9 @@ struct OutputQueue: ~Copyable, Sendable {
   /// Bytes not yet taken by the network.
   var count: Int { packets.count - taken }
 
+  /// QoS 0 publishes in it.
+  var publishCount: Int { packets.withBytes(Self.publishCount) }
+
   /// Lets `write` append packets at the back.
   mutating func append<R, E: Error>(_ write: (inout ByteQueue) throws(E) -> R) throws(E) -> R {
     try write(&packets)
@@ -61,7 +64,7 @@ struct OutputQueue: ~Copyable, Sendable {
     packets.withBytes { bytes in
       var offset = 0
       while let length = Self.packetLength(bytes, at: offset) {
-        if bytes[offset] & 0xF6 == 0x30 {
+        if Self.isAtMostOnce(bytes[offset]) {
           kept.append(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
         }
         offset += length
@@ -83,6 +86,19 @@ struct OutputQueue: ~Copyable, Sendable {
     let (headerSize, remainingLength) = fixedHeader(bytes, at: offset)
     return headerSize + remainingLength
   }
+
+  /// QoS 0 publishes among packets.
+  static func publishCount(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var (count, offset) = (0, 0)
+    while let length = packetLength(bytes, at: offset) {
+      if isAtMostOnce(bytes[offset]) { count += 1 }
+      offset += length
+    }
+    return count
+  }
+
+  /// Whether a packet with this first byte is a PUBLISH of QoS 0.
+  private static func isAtMostOnce(_ firstByte: UInt8) -> Bool { firstByte & 0xF6 == 0x30 }
 
   /// The message in a PUBLISH.
   static func message(_ packet: UnsafeRawBufferPointer, version: ProtocolVersion) -> MessageView? {

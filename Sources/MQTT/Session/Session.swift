@@ -87,7 +87,7 @@ public struct Session: ~Copyable {
   static let inflightWithoutLimits = 20
   static let inflightAtMost = 1_000
   /// Bytes of unacknowledged publishes beyond which `canPublish` holds the application back.
-  static let inflightBytesLimit = 1 << 23
+  static let inflightBytesLimit = 1 << 22
   /// Bytes of output beyond which `canPublish` holds the application back.
   static let outputLimit = 1 << 17
   /// Seconds that the broker is asked to keep a session which is meant to end with this process.
@@ -398,6 +398,9 @@ public struct Session: ~Copyable {
 
   /// QoS 1 and 2 publishes that have not come to their end.
   public var publishesInFlight: Int { inflight.publishCount }
+
+  /// QoS 0 publishes that the network has not taken whole.
+  public var publishesUnsent: Int { output.publishCount + unsentAtMostOnce.withBytes(OutputQueue.publishCount) }
 
   /// Received messages that wait for `acknowledge`.
   public var deliveriesInFlight: Int { deliveries.count }
