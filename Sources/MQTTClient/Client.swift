@@ -333,6 +333,7 @@ public final class Client {
   private func handle(_ event: Session.Event, at now: Instant) -> Event? {
     switch event {
     case .connected(let packet, _):
+      if beginsAnew(packet, at: now) { return nil }
       phase = .connected
       hasBeenAccepted = true
       fallbackVersions = []
@@ -353,6 +354,19 @@ public final class Client {
     default: break
     }
     return isEndingSession ? nil : .session(event)
+  }
+
+  /// A session that is for this process only has met another one under its identifier, whose packet identifiers it could run into:
+  /// it begins with a clean start instead.
+  private func beginsAnew(_ packet: ConnackPacket, at now: Instant) -> Bool {
+    guard connection.session.settings.lifetime == .process else { return false }
+    let meetsAnother = packet.sessionPresent && !hasBeenAccepted
+    connection.session.settings.startsClean = meetsAnother
+    if meetsAnother {
+      connection.close()
+      connect(at: now)
+    }
+    return meetsAnother
   }
 
   /// SUBSCRIBE and UNSUBSCRIBE are not part of the session state: those without an answer ended with their connection.

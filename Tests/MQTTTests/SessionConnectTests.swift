@@ -36,17 +36,19 @@ import Testing
     }
   }
 
-  @Test("A session of this process begins with a clean start, goes on without, and ends with DISCONNECT: expiry 0")
+  @Test("A session of this process does not begin clean, but where it is told to, and ends with DISCONNECT: expiry 0")
   func process() throws {
     let pair = SessionPair(.v5) { $0.lifetime = .process }
     try pair.session.connectionOpened(at: pair.now)
-    pair.expectSent(connect(.v5, flags: "02", properties: "11 N3600"))
+    pair.expectSent(connect(.v5, flags: "00", properties: "11 N3600"))
     pair.close()
+    pair.session.settings.startsClean = true
     try pair.session.connectionOpened(at: pair.now)
     pair.expectSent(connect(.v5, flags: "02", properties: "11 N3600"))
     pair.accept()
     #expect(pair.events() == [.connected(republished: 0)])
     pair.close()
+    pair.session.settings.startsClean = false
     try pair.session.connectionOpened(at: pair.now)
     pair.expectSent(connect(.v5, flags: "00", properties: "11 N3600"))
     pair.accept(sessionPresent: true)

@@ -124,6 +124,45 @@ struct Drills {
     #expect(tool.errorText.contains("connected again"))
   }
 
+  @Test(
+    "a real broker restarts five times and the connection is cut five times", .needs("mosquitto"),
+    arguments: ["1", "2"])
+  func manyLines(qos: String) throws {
+    let broker = try RealBroker(persistence: .atStop)
+    let proxy = try CuttingProxy(to: broker.port)
+    let count = qos == "1" ? 1_000_000 : 100_000
+    let folder = try TemporaryFolder()
+    let file = try folder.write("lines", numberedLines(upTo: count))
+    let subscribe = ["-c", "-i", "counter", "-q", qos, "-t", "t", "-V", "311", "--log", "notice"]
+    let subscriber = try ToolProcess("mqsub", broker.options + subscribe)
+    try subscriber.waitForErrors("subscribed to")
+    let tool = try ToolProcess(
+      "mqpub", proxy.options + ["-q", qos, "-t", "t", "-l", "--log", "notice"], input: .file(file))
+    try tool.waitForErrors("connected to")
+    var outages = 0
+    while tool.end == nil, outages < 10 {
+      usleep(700_000)
+      if outages.isMultiple(of: 2) { proxy.cut() } else { try broker.restart() }
+      outages += 1
+      let told = outages
+      Expect.eventually(within: .seconds(30)) {
+        tool.end != nil || tool.errorText.components(separatedBy: "connected again").count > told
+      }
+    }
+    #expect(try tool.wait(timeout: .seconds(240)) == .exited(0), "\(tool.errorText)")
+    var numbers: [Int] = []
+    Expect.eventually(within: .seconds(60)) {
+      numbers = subscriber.outputText.split(separator: "\n").compactMap { Int($0) }
+      return Set(numbers).count >= count
+    }
+    let duplicates = numbers.count - Set(numbers).count
+    figure("QoS \(qos), \(outages) outages: \(Set(numbers).count) of \(count) lines, \(duplicates) of them twice")
+    #expect(outages == 10)
+    #expect(Set(numbers).count == count)
+    // At most a window of 20 for each outage of mqpub, and for each of mqsub.
+    #expect(duplicates <= (qos == "1" ? 20 * 10 + 20 * 5 : 0))
+  }
+
   // MARK: - The spool
 
   /// Starts `mqpub --spool` again and again, each time with the next three numbers, and lets `kill` end it. What a run that ended by

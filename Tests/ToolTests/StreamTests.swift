@@ -55,6 +55,22 @@ import Testing
     #expect(tool.errorText == "")
   }
 
+  @Test("a stream that meets the session of another under its identifier begins anew", arguments: ["311", "5"])
+  func anotherSession(version: String) throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess(
+      "mqpub", broker.options + ["-V", version, "-i", "shared", "-q", "2", "-t", "t", "-l"], input: .held)
+    let first = try broker.acceptUnanswered()
+    #expect(first.connect?.cleanStart == false)
+    try first.send(version == "5" ? "20 03 01 00 00" : "20 02 01 00")
+    try first.waitForClose()
+    let second = try broker.acceptConnect()
+    #expect(second.connect?.cleanStart == true)
+    tool.write("x\n")
+    #expect(try second.nextPacket().type == 3)
+    tool.signal(9)
+  }
+
   @Test("connections that are cut lose nothing at QoS 1", arguments: versions)
   func cutAtLeastOnce(version: String) throws {
     let peer = try CountingPeer()

@@ -130,8 +130,8 @@ public struct Session: ~Copyable {
   private var cleanStart: Bool {
     switch settings.lifetime {
     case .networkConnection: true
-    // On 3.x a session that began clean ends with its connection, so a session to be resumed must not.
-    case .process: settings.version.hasProperties && !wasConnected
+    // On 3.x a session that began clean ends with its connection, and on 5 Mosquitto 2.0 does not keep it over a restart.
+    case .process: settings.startsClean
     case .persistent: settings.startsClean && settings.version.hasProperties && !wasConnected
     }
   }

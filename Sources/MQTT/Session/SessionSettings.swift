@@ -16,7 +16,8 @@ public struct SessionSettings: Sendable {
   public var version: ProtocolVersion
   /// How long the broker is asked to keep the session.
   public var lifetime: SessionLifetime = .networkConnection
-  /// Whether a persistent session begins with a clean start; not on 3.x, where that would end it with its connection.
+  /// Whether a persistent session begins with a clean start; not on 3.x, where that would end it with its connection. One that is
+  /// for this process only begins clean as long as this is set.
   public var startsClean = false
   /// QoS 1 and 2 publishes that may be unacknowledged at a time, unless the broker allows fewer. Nil means 1,000, and 20
   /// on 3.x, where a broker cannot say what it allows: Mosquitto closes a connection that has many more.
