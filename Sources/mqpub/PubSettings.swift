@@ -1,5 +1,6 @@
 internal import CommandLineTool
 internal import MQTT
+internal import MQTTClient
 
 /// What was typed after `mqpub`.
 struct PubSettings: Sendable {
@@ -54,12 +55,13 @@ struct PubSettings: Sendable {
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let (source, templates) = try Self.source(of: plan)
+    let limit = connection.timeout.map { Instant.now + $0 }
+    let (source, templates) = try Self.source(of: plan, until: limit)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var publisher = Publisher(
         plan, from: source, filling: templates, over: connection, as: invocation.compatibility,
-        diagnostics: diagnostics, signals: try Signals())
+        until: limit, diagnostics: diagnostics, signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
@@ -68,13 +70,15 @@ struct PubSettings: Sendable {
   }
 
   /// Where the plan's messages come from, and what fills them.
-  static func source(of plan: PublishPlan) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
+  static func source(
+    of plan: PublishPlan, until limit: Instant?
+  ) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
     let source: any MessageSource
     var payload: [UInt8]?
     if case .lines(let format) = plan.payload {
       source = LineSource(format, plan.encoding, descriptor: 0)
     } else {
-      let loaded = try plan.payload.load(plan.encoding)
+      let loaded = try plan.payload.load(plan.encoding, until: limit)
       source = RepeatedMessage(loaded, plan.repetition)
       if plan.encoding == .text { payload = loaded }
     }
