@@ -43,7 +43,7 @@ extension PayloadSource {
       let written = try contents(until: deadline)
       // An empty pipe is more often a program that failed than a message without payload.
       if self == .standardInput, written.isEmpty {
-        throw UsageError("is empty; -n publishes a message without payload")
+        throw UsageError("nothing is there; -n publishes a message without payload")
       }
       return encoding == .text ? written : try encoding.decode(written)
     } catch {
