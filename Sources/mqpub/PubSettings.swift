@@ -11,7 +11,9 @@ struct PubSettings: Sendable {
   static let tool = Tool(
     ToolDescription(
       name: .mqpub, purpose: "publish messages to an MQTT broker",
-      synopsis: ["[OPTION]... -t TOPIC {-m TEXT | -n | -f FILE | -s | -l}"],
+      synopsis: [
+        "[OPTION]... -t TOPIC {-m TEXT | -n | -f FILE | -s | -l}", "[OPTION]... {--line-topic | --stdin-json}",
+      ],
       paragraphs: [
         """
         mqpub connects to a broker, publishes a message, or one for each line of standard input, and leaves when all are \
