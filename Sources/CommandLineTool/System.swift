@@ -1,3 +1,6 @@
+internal import MQTT
+internal import MQTTClient
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -56,6 +59,44 @@ enum System {
     guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { _ = close(descriptor) }
     return try contents(descriptor: descriptor)
+  }
+
+  /// The whole file, which may be a pipe that somebody still has to open. Throws ETIMEDOUT when it does not end before
+  /// `deadline`.
+  static func contents(of path: [UInt8], until deadline: Instant?) throws(SystemError) -> [UInt8] {
+    // To open a pipe would wait for whoever writes to it, and for ever.
+    let descriptor = openForReading(path, O_NONBLOCK)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { _ = close(descriptor) }
+    return try contents(descriptor: descriptor, until: deadline)
+  }
+
+  /// All that can be read from a descriptor, to its end. Throws ETIMEDOUT when that does not come before `deadline`.
+  static func contents(descriptor: Int32, until deadline: Instant?) throws(SystemError) -> [UInt8] {
+    var contents: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      guard isReadable(descriptor, until: deadline) else { throw SystemError(call: "read", number: ETIMEDOUT) }
+      let count = piece.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      if count > 0 {
+        contents += piece[..<count]
+      } else if count == 0 {
+        return contents
+      } else if errno != EINTR, errno != EAGAIN {
+        throw SystemError(call: "read", number: errno)
+      }
+    }
+  }
+
+  /// Waits until the descriptor can be read, or has failed, which the read will tell; false when `deadline` comes first.
+  private static func isReadable(_ descriptor: Int32, until deadline: Instant?) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+      // One more than whole milliseconds: waking before the deadline would only mean waiting again.
+      let milliseconds = deadline.map { max(0, ($0 - .now).nanoseconds) / 1_000_000 + 1 } ?? -1
+      if poll(&entry, 1, Int32(clamping: milliseconds)) > 0 { return true }
+      if let deadline, .now >= deadline { return false }
+    }
   }
 
   /// The whole file, and whether others than its owner can read it.
@@ -206,6 +247,9 @@ enum System {
 extension SystemError {
   /// The descriptor takes nothing at the moment.
   var isWouldBlock: Bool { number == EAGAIN || number == EWOULDBLOCK }
+
+  /// A deadline came first.
+  var isTimeout: Bool { number == ETIMEDOUT }
 
   /// Nobody reads the other end any more.
   var isClosedPipe: Bool { number == EPIPE }

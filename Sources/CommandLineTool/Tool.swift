@@ -63,7 +63,7 @@ public struct Invocation: Sendable {
   /// Ends the program because of what was typed.
   public func exit(_ error: UsageError) -> Never {
     diagnostics.usage(error)
-    exit(.usage)
+    exit(error.status)
   }
 
   /// For what is wrong before a tool runs.

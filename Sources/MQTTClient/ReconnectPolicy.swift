@@ -15,6 +15,7 @@ public struct ReconnectPolicy: Sendable {
 
   private let limit: Limit
   private let maximumTime: Duration?
+  private let outlivesConnection: Bool
   private var wasConnected = false
   private var connectedSince: Instant?
   /// Attempts that failed in a row; the loss of a connection is the first.
@@ -26,9 +27,11 @@ public struct ReconnectPolicy: Sendable {
   /// - Parameters:
   ///   - limit: how many attempts may fail in a row.
   ///   - maximumTime: how long an outage may last before it is given up.
-  public init(_ limit: Limit, maximumTime: Duration? = nil) {
+  ///   - outlivesConnection: whether a connection that was made and lost is made again.
+  public init(_ limit: Limit, maximumTime: Duration? = nil, outlivesConnection: Bool = true) {
     self.limit = limit
     self.maximumTime = maximumTime
+    self.outlivesConnection = outlivesConnection
   }
 
   /// The broker accepted.
@@ -47,6 +50,7 @@ public struct ReconnectPolicy: Sendable {
     if let since = connectedSince, now - since >= .seconds(30) { doublings = 0 }
     connectedSince = nil
     failures += 1
+    if wasConnected, !outlivesConnection { return nil }
     let began = outageBegan ?? now
     outageBegan = began
     switch limit {

@@ -1,5 +1,6 @@
 internal import CommandLineTool
 internal import MQTT
+internal import MQTTClient
 
 /// What was typed after `mqpub`.
 struct PubSettings: Sendable {
@@ -10,7 +11,9 @@ struct PubSettings: Sendable {
   static let tool = Tool(
     ToolDescription(
       name: .mqpub, purpose: "publish messages to an MQTT broker",
-      synopsis: ["[OPTION]... -t TOPIC {-m TEXT | -n | -f FILE | -s | -l}"],
+      synopsis: [
+        "[OPTION]... -t TOPIC {-m TEXT | -n | -f FILE | -s | -l}", "[OPTION]... {--line-topic | --stdin-json}",
+      ],
       paragraphs: [
         """
         mqpub connects to a broker, publishes a message, or one for each line of standard input, and leaves when all are \
@@ -54,12 +57,13 @@ struct PubSettings: Sendable {
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    let (source, templates) = try Self.source(of: plan)
+    let limit = connection.timeout.map { Instant.now + $0 }
+    let (source, templates) = try Self.source(of: plan, until: limit)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var publisher = Publisher(
         plan, from: source, filling: templates, over: connection, as: invocation.compatibility,
-        diagnostics: diagnostics, signals: try Signals())
+        until: limit, diagnostics: diagnostics, signals: try Signals())
       return publisher.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
@@ -68,13 +72,15 @@ struct PubSettings: Sendable {
   }
 
   /// Where the plan's messages come from, and what fills them.
-  static func source(of plan: PublishPlan) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
+  static func source(
+    of plan: PublishPlan, until limit: Instant?
+  ) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
     let source: any MessageSource
     var payload: [UInt8]?
     if case .lines(let format) = plan.payload {
       source = LineSource(format, plan.encoding, descriptor: 0)
     } else {
-      let loaded = try plan.payload.load(plan.encoding)
+      let loaded = try plan.payload.load(plan.encoding, until: limit)
       source = RepeatedMessage(loaded, plan.repetition)
       if plan.encoding == .text { payload = loaded }
     }

@@ -7,6 +7,8 @@ struct Publisher: ~Copyable {
   private let plan: PublishPlan
   private let connection: ConnectionPlan
   private let compatibility: Compatibility
+  /// When the run ends at the latest.
+  private let limit: Instant?
   private let source: any MessageSource
   private let templates: MessageTemplates?
   private let endpoint: Endpoint
@@ -34,14 +36,15 @@ struct Publisher: ~Copyable {
 
   init(
     _ plan: PublishPlan, from source: any MessageSource, filling templates: MessageTemplates?,
-    over connection: ConnectionPlan, as compatibility: Compatibility, diagnostics: Diagnostics,
-    signals: consuming Signals
+    over connection: ConnectionPlan, as compatibility: Compatibility, until limit: Instant?,
+    diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
     self.source = source
     self.templates = templates
     self.connection = connection
     self.compatibility = compatibility
+    self.limit = limit
     self.diagnostics = diagnostics
     self.signals = signals
     // Exactly once needs a session that outlives a connection; at QoS 1 what was not acknowledged is published again anyhow.
@@ -55,7 +58,6 @@ struct Publisher: ~Copyable {
 
   /// Publishes everything; ends the process itself when a signal is to do that.
   mutating func run() -> ExitStatus {
-    let limit = connection.timeout.map { Instant.now + $0 }
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
     driver.add(client)

@@ -24,7 +24,7 @@ struct SpoolRun {
   mutating func run() throws(UsageError) -> ExitStatus {
     if settings.spool.isStatusOnly { return status() }
     let limit = connection.timeout.map { Instant.now + $0 }
-    let messages = try settings.spool.isFlushOnly ? nil : messages()
+    let messages = try settings.spool.isFlushOnly ? nil : messages(until: limit)
     do throws(SpoolError) {
       let spool = try Spool(path, of: owner, creating: !settings.spool.isFlushOnly)
       spool.limits = settings.spool.limits
@@ -60,12 +60,12 @@ struct SpoolRun {
     var templates: MessageTemplates?
   }
 
-  private func messages() throws(UsageError) -> Messages {
+  private func messages(until limit: Instant?) throws(UsageError) -> Messages {
     var publish = settings.publish
     try publish.beStored()
     let plan = try publish.plan(settings.connection, invocation.compatibility)
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
-    let (source, templates) = try PubSettings.source(of: plan)
+    let (source, templates) = try PubSettings.source(of: plan, until: limit)
     return Messages(plan: plan, source: source, templates: templates)
   }
 

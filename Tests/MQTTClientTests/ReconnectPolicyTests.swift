@@ -80,6 +80,14 @@ extension MQTTClientTests {
       #expect(delays == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(4)])
     }
 
+    @Test func withoutReconnectingOnlyTheFirstConnectionIsTriedAgain() {
+      var policy = ReconnectPolicy(.retries(2), outlivesConnection: false)
+      let now = Instant(nanoseconds: 0)
+      #expect(policy.failed(at: now, random: 0.5) != nil)
+      policy.connected(at: now)
+      #expect(policy.failed(at: now, random: 0.5) == nil)
+    }
+
     @Test func tenThousandFailuresAreNoArithmeticProblem() {
       #expect(delays(ReconnectPolicy(.forever), count: 10_000).count == 10_000)
     }

@@ -112,6 +112,38 @@ import Testing
     #expect(peer.counts.violations == [])
   }
 
+  @Test("-f reads pipes: a named one, and one that a shell made for <(...)")
+  func pipes() throws {
+    let peer = try recorder()
+    let payload = (0..<200_000).map { UInt8(truncatingIfNeeded: $0) }
+    expectSuccess(
+      try ToolProcess.run("mqpub", peer.options + ["-t", "t", "-q", "1", "-f", "/dev/stdin"], input: .bytes(payload)))
+    let folder = try TemporaryFolder()
+    let pipe = folder.path("pipe")
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let tool = try ToolProcess("mqpub", peer.options + ["-t", "t", "-q", "1", "-f", pipe])
+    let writer = try ToolProcess("sh", ["-c", "cat > '\(pipe)'"], input: .bytes(payload))
+    #expect(try tool.wait() == .exited(0), "\(tool.errorText)")
+    try writer.wait()
+    #expect(peer.messages.map(\.payload) == [payload, payload])
+  }
+
+  @Test("a file that cannot be read is a usage error that names it, before anything is connected")
+  func unreadableFiles() throws {
+    let peer = try recorder()
+    for (path, reason) in [("/", "Is a directory"), ("/no/such/file", "No such file or directory")] {
+      let tool = try publish(peer, ["-t", "t", "-f", path], "")
+      #expect(tool.end == .exited(1))
+      #expect(tool.errorText == "mqpub: -f: \(path): \(reason)\n")
+    }
+    let empty = try publish(peer, ["-t", "t", "-s"], "")
+    #expect(empty.end == .exited(1))
+    #expect(empty.errorText == "mqpub: -s: standard input: nothing is there; -n publishes a message without payload\n")
+    #expect(peer.counts.connects == 0)
+    expectSuccess(try publish(peer, ["-t", "t", "-f", "/dev/null"], ""))
+    #expect(messages(peer) == ["t="])
+  }
+
   // MARK: - --stdin-json
 
   @Test("an object says what it says, and the options say the rest")

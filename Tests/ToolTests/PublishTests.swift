@@ -107,6 +107,23 @@ struct PublishTests {
     #expect(try tool.wait() == .exited(6))
   }
 
+  @Test(
+    "lines of QoS 0 come with their topics, though most leave with an alias",
+    arguments: [[], ["-D", "publish", "topic-alias", "3"]])
+  func aliases(options: [String]) throws {
+    let broker = try RealBroker(lines: ["log_type all"])  // it takes ten aliases
+    let subscriber = try received(6, at: broker, ["-F", "%t=%p"]) {
+      let tool = try ToolProcess(
+        "mqpub", broker.options + ["-t", "home/temp", "-t", "home/hum", "-l", "--trace"] + options,
+        input: .text("1\n2\n3\n"))
+      #expect(try tool.wait() == .exited(0))
+      // From the third message to a topic on, unless one alias is to stand for both.
+      #expect(tool.errorText.contains("PUBLISH '' ") == options.isEmpty, "\(tool.errorText)")
+    }
+    #expect(
+      messages(subscriber) == ["home/temp=1", "home/hum=1", "home/temp=2", "home/hum=2", "home/temp=3", "home/hum=3"])
+  }
+
   @Test("a line is published while the input is still open")
   func liveLine() throws {
     let peer = try CountingPeer()

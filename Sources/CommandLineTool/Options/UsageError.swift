@@ -4,9 +4,15 @@ public struct UsageError: Error, Hashable, Sendable {
   /// Where and what, as it is shown after the tool's name.
   public var message: String
 
+  /// What the tool exits with.
+  public var status: ExitStatus
+
   /// A mistake described by `message`: no full stop, and what to do next where that is not plain.
-  public init(_ message: String) { self.message = message }
+  public init(_ message: String, status: ExitStatus = .usage) {
+    self.message = message
+    self.status = status
+  }
 
   /// The same mistake with its place in front: an option, a line of a file, a variable.
-  func at(_ place: String) -> UsageError { place.isEmpty ? self : UsageError("\(place): \(message)") }
+  func at(_ place: String) -> UsageError { place.isEmpty ? self : UsageError("\(place): \(message)", status: status) }
 }

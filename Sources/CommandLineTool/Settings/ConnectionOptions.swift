@@ -218,10 +218,13 @@ extension ConnectionSettings {
     },
     Option(
       OptionDescription(
-        long: "retry-max-time", value: .one("TIME"), section: .time, summary: "how long to try again to connect")
+        long: "retry-max-time", value: .one("TIME"), section: .time, summary: "how long to try again to connect",
+        details: "Without {--retry} it is tried as often as fits into that time.")
     ) { (settings, value) throws(UsageError) in settings.retryTime = try value.durationAboveZero() },
     Option(
-      OptionDescription(long: "no-reconnect", section: .time, summary: "end when the connection is lost")
+      OptionDescription(
+        long: "no-reconnect", section: .time, summary: "end when the connection is lost",
+        details: "{--retry} then counts for the first connection only.")
     ) { $0.reconnects = false },
 
     // MARK: Diagnostics

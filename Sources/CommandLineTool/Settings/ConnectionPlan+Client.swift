@@ -11,12 +11,13 @@ extension ConnectionPlan {
     var session = SessionSettings(connect: connect, version: connect.protocolVersion)
     let limit = limit(retryLimit)
     // What no second connection will look for need not outlive the first.
-    session.lifetime = connect.cleanStart ? (limit == .retries(0) ? .networkConnection : lifetime) : .persistent
+    let mayBeResumed = reconnects && limit != .retries(0)
+    session.lifetime = connect.cleanStart ? (mayBeResumed ? lifetime : .networkConnection) : .persistent
     session.maximumInflight = maximumInflight.map { Int($0) }
     session.isStrict = isStrict
     var client = ClientSettings(
       endpoint: .tcp(host: host, port: port), session: session,
-      reconnect: ReconnectPolicy(limit, maximumTime: retryTime))
+      reconnect: ReconnectPolicy(limit, maximumTime: retryTime, outlivesConnection: reconnects))
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
@@ -25,11 +26,11 @@ extension ConnectionPlan {
   }
 
   private func limit(_ standard: ReconnectPolicy.Limit) -> ReconnectPolicy.Limit {
-    guard reconnects else { return .retries(0) }
-    return switch retryLimit {
+    switch retryLimit {
     case .times(let count): .retries(count)
     case .forever: .forever
-    case nil: standard
+    // Whoever says how long to try again wants it tried again.
+    case nil: retryTime == nil ? standard : .forever
     }
   }
 }

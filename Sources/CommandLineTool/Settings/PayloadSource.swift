@@ -1,3 +1,5 @@
+public import MQTT
+
 /// Where payloads come from.
 public enum PayloadSource: Hashable, Sendable {
   /// These bytes; none for a message without payload.
@@ -32,39 +34,43 @@ public struct LineFormat: Hashable, Sendable {
 }
 
 extension PayloadSource {
-  /// The payload, read before anything is connected; empty where each line of standard input is to be one.
+  /// The payload, read before anything is connected; empty where each line of standard input is to be one. A pipe is waited
+  /// for until the run has to end.
   ///
   /// - Throws: why it cannot be read, or is not what the encoding says.
-  public func load(_ encoding: PayloadEncoding = .text) throws(UsageError) -> [UInt8] {
-    switch self {
-    case .lines: return []
-    case .bytes(let bytes): return try Self.decode(bytes, encoding, from: "-m")
-    case .file(let path):
-      let place = "-f: \(String(decoding: path, as: UTF8.self))"
-      let contents: [UInt8]
-      do {
-        contents = try System.contents(of: path)
-      } catch {
-        throw UsageError(error.explanation).at(place)
-      }
-      return try Self.decode(contents, encoding, from: place)
-    case .standardInput:
-      let contents: [UInt8]
-      do {
-        contents = try System.contents(descriptor: 0)
-      } catch {
-        throw UsageError("-s: standard input: \(error.explanation)")
-      }
+  public func load(_ encoding: PayloadEncoding = .text, until deadline: Instant? = nil) throws(UsageError) -> [UInt8] {
+    do throws(UsageError) {
+      let written = try contents(until: deadline)
       // An empty pipe is more often a program that failed than a message without payload.
-      if contents.isEmpty { throw UsageError("-s: standard input is empty; -n publishes a message without payload") }
-      return try Self.decode(contents, encoding, from: "-s: standard input")
+      if self == .standardInput, written.isEmpty {
+        throw UsageError("nothing is there; -n publishes a message without payload")
+      }
+      return encoding == .text ? written : try encoding.decode(written)
+    } catch {
+      throw error.at(place)
     }
   }
 
-  private static func decode(
-    _ bytes: [UInt8], _ encoding: PayloadEncoding, from place: String
-  ) throws(UsageError) -> [UInt8] {
-    if encoding == .text { return bytes }
-    do { return try encoding.decode(bytes) } catch { throw error.at(place) }
+  private var place: String {
+    switch self {
+    case .bytes: "-m"
+    case .file(let path): "-f: \(String(decoding: path, as: UTF8.self))"
+    case .standardInput: "-s: standard input"
+    case .lines: "-l"
+    }
+  }
+
+  private func contents(until deadline: Instant?) throws(UsageError) -> [UInt8] {
+    do throws(SystemError) {
+      switch self {
+      case .lines: return []
+      case .bytes(let bytes): return bytes
+      case .file(let path): return try System.contents(of: path, until: deadline)
+      case .standardInput: return try System.contents(descriptor: 0, until: deadline)
+      }
+    } catch {
+      guard error.isTimeout else { throw UsageError(error.explanation) }
+      throw UsageError("the time limit ran out before its end", status: .timedOut)
+    }
   }
 }

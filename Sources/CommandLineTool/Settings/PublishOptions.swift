@@ -12,7 +12,7 @@ extension PublishSettings {
     Option(
       OptionDescription(
         short: "m", long: "message", value: .one("TEXT"), section: .messages, summary: "publish TEXT",
-        details: "The bytes are sent as they are; nothing in them has a meaning.")
+        details: "The bytes are sent as they are, unless {--encoding} or {--template} gives them a meaning.")
     ) { (settings, value) throws(UsageError) in
       try settings.payload.set(.bytes(value.bytes), by: "-m", from: value.source)
     },
