@@ -29,11 +29,6 @@
 #include <sys/random.h>
 #endif
 
-#if defined(__linux__)
-// Glibc has it behind a feature macro.
-void *memmem(const void *bytes, size_t count, const void *wanted, size_t wantedCount);
-#endif
-
 // Macros, variadic functions and the unions of <sys/socket.h>, which Swift cannot use, as functions.
 
 static inline int currentErrno(void) { return errno; }
