@@ -26,8 +26,7 @@ struct Publisher: ~Copyable {
   private var ending: (signal: Signal, deadline: Instant)?
   /// Whether a message of QoS 0 was published on the present network connection, or the last one.
   private var hasAtMostOnce = false
-  /// Outages are told once when they begin and once when they end.
-  private var isOutageTold = false
+  private var outageReport = OutageReport()
 
   /// After a signal: how long acknowledgements are waited for.
   private static let acknowledgementPatience: Duration = .seconds(2)
@@ -181,8 +180,7 @@ struct Publisher: ~Copyable {
   private mutating func handle(_ event: Session.Event) {
     switch event {
     case .connected(let packet, let republished):
-      if isOutageTold { diagnostics.warning("connected again to \(endpoint)") }
-      isOutageTold = false
+      outageReport.connected(to: endpoint, diagnostics)
       hasAtMostOnce = client.publishesUnsent > 0
       diagnostics.notice(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
@@ -218,17 +216,12 @@ struct Publisher: ~Copyable {
 
   private mutating func outage(_ error: ConnectionError, retryIn delay: Duration) {
     watchInput()
-    if isOutageTold {
-      diagnostics.debug("\(error)")
-    } else {
-      diagnostics.warning("\(error); trying again\(lossAtMostOnce)")
-      isOutageTold = true
-    }
+    outageReport.failed(error, lossAtMostOnce, to: diagnostics)
   }
 
   /// What may have been lost with a network connection though nobody can know it: nothing is sent back for QoS 0.
   private var lossAtMostOnce: String {
-    guard hasAtMostOnce, !isOutageTold else { return "" }
+    guard hasAtMostOnce, !outageReport.isOpen else { return "" }
     let beginning = "; messages of QoS 0 on their way may be lost"
     guard let count = client.unacknowledgedCount, count > 0 else { return beginning + ", how many is not known" }
     return beginning + ": \(count) bytes had not reached the broker's machine, what it had not read is not known"

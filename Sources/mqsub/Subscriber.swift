@@ -22,7 +22,7 @@ struct Subscriber: ~Copyable {
   /// wanted is not among them: it stays with the broker.
   private var dealtWith: [Delivery] = []
   private var received = 0
-  private var isOutageTold = false
+  private var outageReport = OutageReport()
   private var phase = Phase.running
 
   private enum Phase {
@@ -73,7 +73,7 @@ struct Subscriber: ~Copyable {
       case .client(_, .session(.message(let message, let delivery))): take(message, delivery)
       case .client(_, .session(let event)):
         if let status = handle(event) { return status }
-      case .client(_, .outage(let error, let delay)): outage(error, retryIn: delay)
+      case .client(_, .outage(let error, _)): outageReport.failed(error, to: diagnostics)
       case .client(_, .failed(let error)):
         diagnostics.error("\(error)")
         return ended(compatibility.status(of: error))
@@ -161,8 +161,7 @@ struct Subscriber: ~Copyable {
   private mutating func handle(_ event: Session.Event) -> ExitStatus? {
     switch event {
     case .connected(let packet, _):
-      if isOutageTold { diagnostics.warning("connected again to \(endpoint)") }
-      isOutageTold = false
+      outageReport.connected(to: endpoint, diagnostics)
       diagnostics.debug(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
     case .subscribed(_, let packet): return subscribed(packet)
@@ -186,15 +185,6 @@ struct Subscriber: ~Copyable {
     let names = plan.subscriptions.map { "'\($0.filter)'" }.joined(separator: ", ")
     diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(names)")
     return nil
-  }
-
-  private mutating func outage(_ error: ConnectionError, retryIn delay: Duration) {
-    if isOutageTold {
-      diagnostics.debug("\(error)")
-    } else {
-      isOutageTold = true
-      diagnostics.warning("\(error); trying again")
-    }
   }
 
   // MARK: - The end
