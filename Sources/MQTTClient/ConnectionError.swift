@@ -7,6 +7,12 @@ public enum ConnectionStage: Sendable, Hashable {
   case name
   /// TCP, or the unix socket, is being connected.
   case transport
+  /// The proxy is asked for a connection to the broker.
+  case proxy
+  /// TLS is being agreed on.
+  case tls
+  /// The HTTP server is asked to speak WebSocket.
+  case webSocket
   /// CONNECT was sent and CONNACK is awaited.
   case connack
   /// The broker accepted.
@@ -73,6 +79,10 @@ extension ConnectionError: CustomStringConvertible {
       switch stage {
       case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
       case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
+      case .proxy: return "the proxy gave no connection to \(endpoint) within \(time)"
+      case .tls: return "\(endpoint) did not finish the TLS handshake within \(time) (is it a port for TLS?)"
+      case .webSocket:
+        return "\(endpoint) did not answer the WebSocket request within \(time) (is it a port for WebSocket?)"
       case .connack:
         return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
       case .connected: return "\(endpoint) took nothing more for \(time)"
