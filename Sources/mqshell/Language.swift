@@ -49,7 +49,7 @@ struct Command: Equatable {
       connection = name
       words.removeFirst()
       guard !words.isEmpty else {
-        throw LanguageError(message: "a command is missing behind @\(text(name))", column: first.column)
+        throw LanguageError(message: "a command is missing behind @\(mqshell.text(name))", column: first.column)
       }
     }
     self.words = words
@@ -87,7 +87,7 @@ struct Word: Equatable {
 
 /// Whether a connection may be called so.
 func isConnectionName(_ name: ArraySlice<UInt8>) -> Bool {
-  !name.isEmpty && name.allSatisfy { isNameByte($0) || "-.:[]".utf8.contains($0) }
+  !name.isEmpty && name.allSatisfy { $0 < 0x80 && isNameByte($0) || "-.:[]".utf8.contains($0) }
 }
 
 /// A letter, a digit, an underscore, or a part of a letter beyond ASCII.
@@ -137,7 +137,8 @@ private struct Lexer {
     case UInt8(ascii: "'"): (try single(), false)
     case UInt8(ascii: "\""): (try double(), false)
     case UInt8(ascii: "{"), UInt8(ascii: "["): (try json(), false)
-    default: (try bare(), true)
+    // A backslash in front makes it text, whatever it looks like.
+    default: (try bare(), first != UInt8(ascii: "\\"))
     }
   }
 

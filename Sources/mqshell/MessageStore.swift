@@ -59,6 +59,14 @@ struct StoredMessage {
   var payload: [UInt8] { withView { Array($0.payload) } }
   var qos: QoS { withView { $0.qos } }
   var retain: Bool { withView { $0.retain } }
+  var responseTopic: [UInt8]? { property(.responseTopic) }
+  var correlationData: [UInt8]? { property(.correlationData) }
+
+  private func property<Value>(_ key: PropertyKey<Value>) -> [UInt8]? {
+    withView { view in
+      view.propertyViews.first { $0.property.identifier == key.property.identifier }.map { Array($0.bytes) }
+    }
+  }
 
   /// The part of a JSON payload that `.PATH` names: the text of a string, the JSON of everything else.
   func json(_ path: String) -> [UInt8]? {

@@ -1,5 +1,6 @@
 internal import CommandLineTool
 internal import MQTT
+internal import MQTTClient
 
 /// What the shell shows: messages, answers and notes, above the line that is being edited if there is one.
 ///
@@ -42,17 +43,17 @@ final class Screen {
   private var output = OutputBuffer(descriptor: 1, limit: .max)
   private var timestamp = Timestamp()
   private var gate = FloodGate()
+  private var shownPrompt = ""
+  private var shownAt = Instant.now
   /// How many bytes a message's payload may take on one line.
   private static let shortLimit = 400
 
-  init(color: Bool?, isTAP: Bool) {
+  init(_ plan: OutputPlan, isTAP: Bool) {
     isTerminal = output.isTerminal
-    let isRefused = System.environment("NO_COLOR").map { !$0.isEmpty } ?? false
-    let isDumb = System.environment("TERM").map { $0.elementsEqual("dumb".utf8) } ?? true
-    isColored = color ?? (isTerminal && !isRefused && !isDumb)
+    isColored = plan.color.isColored(isTerminal: isTerminal)
     self.isTAP = isTAP
-    format = .other(MessageFormat(.verbose(showsTime: false)))
-    format = isTerminal ? .short : format
+    format = .short
+    if !isTerminal { format = .other(plan.format(isTerminal: false)) }
   }
 
   // MARK: Lines
@@ -77,14 +78,14 @@ final class Screen {
     end()
   }
 
-  /// What `write` appends, line by line.
+  /// What `write` appends, which is fit for the output and ends with a line's end.
   func lines(_ write: (inout OutputBuffer) -> Void) {
+    guard isTAP else { return write(&output) }
     var buffer = OutputBuffer(descriptor: -1, limit: .max)
     write(&buffer)
-    let bytes = buffer.withBytes { Array($0) }
-    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+    for line in mqshell.lines(of: buffer.withBytes { Array($0) }) {
       begin()
-      output.append(Array(line))
+      output.append(line)
       end()
     }
   }
@@ -135,7 +136,7 @@ final class Screen {
     switch format {
     case .short: showShort(message, on: connection)
     case .other(var format):
-      message.withView { view in lines { format.append(view, at: message.time, to: &$0) } trimmed: true }
+      lines { output in message.withView { _ = format.append($0, at: message.time, to: &output) } }
       self.format = .other(format)
     }
   }
@@ -187,18 +188,40 @@ final class Screen {
 
   // MARK: Writing
 
-  /// When there is something to say about messages that were left out.
-  var deadline: Instant? { gate.deadline }
+  /// A prompt that has changed is shown with the next line that is written, and after this time at the latest.
+  private static let promptPatience: Duration = .milliseconds(500)
+
+  /// When `flush` has something to do although nothing happens.
+  var deadline: Instant? {
+    let promptTime = isPromptStale ? shownAt + Self.promptPatience : nil
+    return [gate.deadline, promptTime].compactMap { $0 }.min()
+  }
+
+  private var isPromptStale: Bool { editor?.isActive == true && prompt() != shownPrompt }
 
   /// Writes all that there is.
   func flush() throws(OutputError) {
     if let count = gate.takeSkipped(at: .now) {
       line("… \(count) messages not shown: they come faster than anybody reads ('last' and 'show' have them)", .faint)
     }
-    guard output.count > 0 else { return }
+    guard output.count > 0 || isPromptStale && .now >= shownAt + Self.promptPatience else { return }
     editor?.hide()
     try output.flush()
-    editor?.show(prompt: prompt())
+    show()
+  }
+
+  /// Shows the line that is being edited.
+  private func show() {
+    shownPrompt = prompt()
+    shownAt = .now
+    editor?.show(prompt: shownPrompt)
+  }
+
+  /// Begins a line.
+  func beginLine() {
+    shownPrompt = prompt()
+    shownAt = .now
+    editor?.begin(prompt: shownPrompt)
   }
 }
 

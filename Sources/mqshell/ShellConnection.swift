@@ -49,6 +49,10 @@ final class ShellConnection {
   private(set) var pongCount = 0
   private(set) var pingCount = 0
 
+  /// Whether messages are acknowledged; a probe may want to see what the broker does if not.
+  var acknowledges = true
+  /// Levels of topics below which the broker was asked for retained messages, for completion.
+  var askedLevels: Set<[UInt8]> = []
   /// Whether packets are shown.
   var isTraced = false
   /// Where a message stood when `test` or the beginning was.
@@ -113,11 +117,13 @@ final class ShellConnection {
       connack = packet
       connectTime = .now - began
       connectionCount += 1
+      // What was not answered on the connection before never will be.
+      pingCount = pongCount
       if packet.sessionPresent, connectionCount == 1 { hasForeignSession = true }
       state = .connected
     case .message(let message, let delivery):
       store.append(StoredMessage(message, version: client.version, at: .now))
-      if let delivery { client.acknowledge(delivery) }
+      if let delivery, acknowledges { client.acknowledge(delivery) }
     case .published(let number, let reason, let text): acknowledgements[number] = (reason, text)
     case .dropped: break
     case .subscribed(let number, let packet): subacks[number] = packet

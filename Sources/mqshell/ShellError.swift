@@ -12,6 +12,8 @@ struct ShellError: Error {
   var details: [String] = []
   /// The character of the line that it is about, the first being 1.
   var column: Int?
+  /// FILE:LINE, where a file is run.
+  var place: String?
 
   init(_ status: ExitStatus, _ message: String, details: [String] = []) {
     self.status = status

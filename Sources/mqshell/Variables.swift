@@ -36,7 +36,7 @@ struct Variables {
 
   /// Gives a variable its value.
   mutating func set(_ name: Term, to value: [UInt8]) throws(ShellError) {
-    let text = text(name.bytes)
+    let text = mqshell.text(name.bytes)
     guard !name.bytes.isEmpty, name.bytes.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "-") }) else {
       throw .usage("\"\(text)\" is no name of a variable: letters, digits, - and _")
     }
@@ -67,14 +67,21 @@ struct Variables {
     return "unknown variable ${\(name)}; 'let \(name) VALUE' sets it, and \\${ is no variable"
   }
 
+  private static func text(of time: WallTime) -> [UInt8] {
+    var output = OutputBuffer(descriptor: -1, limit: .max)
+    var timestamp = Timestamp()
+    timestamp.append(seconds: time.seconds, nanoseconds: time.nanoseconds, zone: .extended, to: &output)
+    return output.withBytes { Array($0) }
+  }
+
   private func value(of name: String, last: StoredMessage?) -> [UInt8]? {
     switch name {
     case "run": return run
-    case "now": return WallTime.now.text
+    case "now": return Self.text(of: .now)
     case "last.topic": return last?.topic
     case "last.payload": return last?.payload
     default:
-      if name.hasPrefix("env.") { return Environment.value(of: String(name.dropFirst(4))) }
+      if name.hasPrefix("env.") { return System.environment(String(name.dropFirst(4))) }
       if name.hasPrefix("last.json.") { return last?.json(String(name.dropFirst(9))) }
       return named[Array(name.utf8)]
     }
