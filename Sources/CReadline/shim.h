@@ -52,6 +52,8 @@ static inline void showReadline(void) {
 static inline void discardReadline(void) {
   rl_free_line_state();
   rl_callback_sigcleanup();
+  rl_point = rl_end;
+  rl_redisplay();
   fputs("^C", rl_outstream);
   rl_crlf();
   fflush(rl_outstream);

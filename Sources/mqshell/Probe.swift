@@ -440,7 +440,7 @@ struct Probe {
         return (.no, "the old connection stays")
       }
       if case .disconnected(let packet)? = first.failure { return (.yes, "told by \(packet.reasonCode)") }
-      return (.yes, "the old connection is closed without a word")
+      return (.yes, "the old connection is closed, no reason told")
     }
   }
 
@@ -578,7 +578,7 @@ struct Probe {
       let connection = try probe.connect { $0.connect.clientIdentifier = "" }
       defer { probe.leave(connection) }
       let assigned = connection.connack?.properties[.assignedClientIdentifier]
-      return (.yes, assigned.map { "\($0) is assigned" } ?? "")
+      return (.yes, assigned != nil ? "the broker assigns one" : "")
     }
     try ask("longest one") { (probe) throws(ShellError) in
       let longest = try probe.largest(upTo: 65_535) { (probe, length) throws(ShellError) in

@@ -43,6 +43,8 @@ final class Screen {
   private var output = OutputBuffer(descriptor: 1, limit: .max)
   private var timestamp = Timestamp()
   private var gate = FloodGate()
+  private var isHolding = false
+  private var held: [(StoredMessage, String?)] = []
   private var shownPrompt = ""
   private var shownAt = Instant.now
   /// How many bytes a message's payload may take on one line.
@@ -53,7 +55,12 @@ final class Screen {
     isColored = plan.color.isColored(isTerminal: isTerminal)
     self.isTAP = isTAP
     format = .short
-    if !isTerminal { format = .other(plan.format(isTerminal: false)) }
+    if !isTerminal {
+      var options = MessageFormat.Options()
+      options.isColored = isColored
+      options.isForTerminal = isColored
+      format = .other(MessageFormat(.verbose(showsTime: false), options))
+    }
   }
 
   // MARK: Lines
@@ -115,9 +122,21 @@ final class Screen {
 
   // MARK: Messages
 
+  /// Keeps messages back while `body` runs: it has something to say first.
+  func holding<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    isHolding = true
+    defer {
+      isHolding = false
+      for (message, connection) in held { arrived(message, on: connection) }
+      held = []
+    }
+    return try body()
+  }
+
   /// Shows a message as it comes; `connection` is named where several are open.
   func arrived(_ message: StoredMessage, on connection: String?) {
     guard !isTAP else { return }
+    if isHolding { return held.append((message, connection)) }
     if editor != nil, !gate.admits(at: .now) {
       unreadCount += 1
       return

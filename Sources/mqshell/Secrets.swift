@@ -27,13 +27,15 @@ enum Secrets {
   private static func secrets(of words: ArraySlice<Word>, in line: [UInt8]) -> [Range<Int>] {
     guard let start = words.firstIndex(where: { Verb.isOpen($0) }) else { return [] }
     let words = Array(words[(start + 1)...])
-    let plain = words.map { Array(line[$0.range]) }
+    let plain = words.map(\.written)
     let table = OptionTable(tool: "open", options: Verb.openOptions.map(\.description))
     var hidden: [Range<Int>] = []
     var position = 0
     while position < words.count {
       guard plain[position].first == UInt8(ascii: "-"), plain[position].count > 1 else {
-        hidden += password(inURL: plain[position]).map { shifted($0, words[position]) }.map { [$0] } ?? []
+        if let secret = ConnectionSettings.urlDescription.secret?([plain[position]]) {
+          hidden.append(range(of: secret, in: words[position], line))
+        }
         position += 1
         continue
       }
@@ -46,18 +48,30 @@ enum Secrets {
         // In its word the value may stand behind the option.
         let word = words[parser.position - 1]
         let offset = plain[parser.position - 1].count - value.count
-        hidden.append(shifted(offset + secret.lowerBound..<offset + secret.upperBound, word))
+        hidden.append(range(of: offset + secret.lowerBound..<offset + secret.upperBound, in: word, line))
       }
       position = max(position + 1, parser.position)
     }
     return hidden
   }
 
-  private static func shifted(_ range: Range<Int>, _ word: Word) -> Range<Int> {
-    word.range.lowerBound + range.lowerBound..<word.range.lowerBound + range.upperBound
+  /// Where bytes of a word stand in the line: all of the word where it is not written as it is meant.
+  private static func range(of range: Range<Int>, in word: Word, _ line: [UInt8]) -> Range<Int> {
+    guard word.written.elementsEqual(line[word.range]) else { return word.range }
+    return word.range.lowerBound + range.lowerBound..<word.range.lowerBound + range.upperBound
   }
+}
 
-  private static func password(inURL word: [UInt8]) -> Range<Int>? { ConnectionSettings.urlDescription.secret?([word]) }
+extension Word {
+  /// The word without its quotes; variables are not filled in.
+  fileprivate var written: [UInt8] {
+    pieces.flatMap { piece in
+      switch piece {
+      case .bytes(let bytes): bytes
+      case .variable(let name, _): Array("${\(name)}".utf8)
+      }
+    }
+  }
 }
 
 extension Verb {

@@ -67,6 +67,8 @@ final class Shell {
   /// The signal that ended a script.
   private var endingSignal: Signal?
   private var isCancelled = false
+  /// When all of it has to be over.
+  var runLimit: (instant: Instant, time: Duration)?
   /// The output cannot be written any more.
   private var outputFailure: ExitStatus?
   private var editor: LineEditor?
@@ -96,9 +98,13 @@ final class Shell {
     diagnostics = defaults.diagnostics(compatibility)
     variables = Variables(run: randomWord(8))
     pool = try JobPool([], jobs: 16, timeLimit: nil, outputLimit: 1 << 20)
-    signals = try Signals()
+    signals = try Self.catchSignals()
     watchSignals()
     pool.watch(in: &driver)
+  }
+
+  private static func catchSignals() throws(SystemError) -> Signals {
+    try Signals(catching: [.interrupt, .terminate, .hangUp, .windowChange])
   }
 
   private func watchSignals() {
@@ -110,7 +116,7 @@ final class Shell {
     if let descriptor = signals?.descriptor { driver.watch(descriptor, nil) }
     signals = nil
     defer {
-      signals = try? Signals()
+      signals = try? Self.catchSignals()
       watchSignals()
     }
     return try body()
@@ -123,14 +129,20 @@ final class Shell {
     while true {
       if try condition() { return true }
       if isCancelled || outputFailure != nil { throw .cancelled }
-      if step(until: deadline), let deadline, driver.now >= deadline { return try condition() }
+      guard step(until: deadline) else { continue }
+      if let runLimit, driver.now >= runLimit.instant {
+        isLeaving = true
+        self.runLimit = nil
+        throw ShellError(.timedOut, "the time limit of \(runLimit.time) ran out")
+      }
+      if let deadline, driver.now >= deadline { return try condition() }
     }
   }
 
   /// Deals with the next thing that happened; true when that was a deadline.
   private func step(until deadline: Instant?) -> Bool {
     let due = isRunningJob ? nil : jobs.lazy.compactMap(\.nextTime).min()
-    let deadlines = [deadline, due, screen.deadline, pool.deadline].compactMap { $0 }
+    let deadlines = [deadline, due, screen.deadline, pool.deadline, runLimit?.instant].compactMap { $0 }
     switch driver.next(until: deadlines.min()) {
     case .client(let index, let event): handle(event, of: links[index])
     case .ready(let descriptor, let readiness): ready(descriptor, readiness)
@@ -219,8 +231,11 @@ final class Shell {
 
   /// Begins to connect; commands wait for what comes of it.
   func add(_ connection: ShellConnection) {
-    connection.observe { [screen, connection] line in
-      screen.line((connection.name.isEmpty ? "" : "\(connection.name): ") + line, .faint)
+    let name = connection.name.isEmpty ? "" : "\(connection.name): "
+    let isLogged = diagnostics.level >= .debug && !isInteractive
+    connection.isTraced = diagnostics.level >= .debug && !connection.name.isEmpty
+    connection.observe(isDetailed: diagnostics.level != .debug) { [screen, diagnostics] line in
+      if isLogged { diagnostics.debug(name + line) } else { screen.line(name + line, .faint) }
     }
     links.append(connection)
     driver.add(connection.client)
@@ -328,8 +343,11 @@ final class Shell {
   }
 
   private func report(_ error: ShellError) {
-    // Somebody who typed Ctrl-C knows.
-    if error.isCancellation { return }
+    if error.isCancellation {
+      // Somebody who typed Ctrl-C knows, and sees it at the end of a line.
+      if isInteractive { screen.line("") }
+      return
+    }
     let column = error.column.map { "column \($0): " } ?? ""
     let text = ((error.place ?? place).map { "\($0): " } ?? "") + column + error.message
     if isInteractive {
@@ -686,9 +704,12 @@ final class Shell {
         screen.line("")
         return
       }
-      remember(line, editor)
-      isCancelled = false
-      _ = run(line)
+      // What was pasted may have several.
+      for line in lines(of: line) {
+        isCancelled = false
+        remember(line, editor)
+        if run(line) != nil || isLeaving { break }
+      }
       isCancelled = false
     }
   }
@@ -743,6 +764,7 @@ final class Shell {
     if let outputFailure { return outputFailure }
     if let endingSignal {
       if isInteractive { return .ok }
+      if connections.contains(where: { $0.client.publishesInFlight > 0 }) { return .connectionLost }
       Signals.die(of: endingSignal)
     }
     return status ?? .ok

@@ -80,8 +80,8 @@ final class ShellConnection {
   }
 
   /// Shows every packet to `show` while `isTraced`.
-  func observe(_ show: @escaping (_ line: String) -> Void) {
-    var trace = PacketTrace(isDetailed: true)
+  func observe(isDetailed: Bool, _ show: @escaping (_ line: String) -> Void) {
+    var trace = PacketTrace(isDetailed: isDetailed)
     client.observe { [weak self] isSent, packet in
       guard let self, let first = packet.first else { return }
       if isSent, first == 0xC0 { pingCount += 1 }

@@ -88,12 +88,14 @@ struct ShellSettings: Sendable {
     let plan = try plan(invocation)
     let isInteractive =
       plan.script == .standardInput && System.isTerminal(0) && System.isTerminal(1) && !isTAP
+    let limit = try connection.plan(invocation.compatibility).timeout
     let screen = Screen(try output.plan(invocation.compatibility), isTAP: isTAP)
     let diagnostics = connection.diagnostics(invocation.compatibility)
     do throws(SystemError) {
       let shell = try Shell(
         connection, invocation, screen: screen, isInteractive: isInteractive, tap: isTAP ? TAPReport() : nil)
       if isInteractive { shell.history = History() }
+      shell.runLimit = limit.map { (.now + $0, $0) }
       return shell.run(plan)
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")

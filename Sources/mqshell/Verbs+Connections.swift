@@ -311,9 +311,10 @@ extension Shell {
   }
 }
 
-/// `0.4 ms`, `12 ms`
+/// `0.4 ms`, `12 ms`, `3.2 s`
 func milliseconds(_ duration: Duration) -> String {
   let tenths = (duration.nanoseconds + 50_000) / 100_000
+  if tenths >= 10_000 { return "\((tenths + 500) / 10_000).\((tenths + 500) % 10_000 / 1000) s" }
   return tenths < 100 ? "\(tenths / 10).\(tenths % 10) ms" : "\(tenths / 10) ms"
 }
 

@@ -86,7 +86,9 @@ extension Verb {
         Example("Everything.", "sub #"), Example("One level of anything, with QoS 1.", "sub -q 1 home/+/temp"),
         Example("Only what others publish.", "sub --no-local chat/#"),
       ]
-    ) { (shell, call) throws(ShellError) in try shell.subscribe(call) },
+    ) { (shell, call) throws(ShellError) in
+      try shell.screen.holding { () throws(ShellError) in try shell.subscribe(call) }
+    },
     Verb(
       name: "unsub", section: .messages, form: "FILTER...", summary: "end subscriptions",
       examples: [

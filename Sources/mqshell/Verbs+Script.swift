@@ -271,7 +271,7 @@ extension Shell {
 extension Verb {
   /// What `help` says of it, on one screen.
   var help: [String] {
-    var lines = ["\(name) \(form)", "", "  \(sentence(summary))"]
+    var lines = wrapped("\(name) \(form)", indent: 0) + ["", "  \(sentence(summary))"]
     lines += wrapped(details, indent: 2)
     if options.count > 8 {
       lines += ["", "  Options, as of mqsub and mqpub ('man mqshell' tells about them):"]
