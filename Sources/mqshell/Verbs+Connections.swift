@@ -191,8 +191,10 @@ extension Shell {
 
   /// What the broker calls itself, where it tells.
   func software(of connection: ShellConnection) -> String? {
+    var plan = connection.plan
+    plan.connectTimeout = .milliseconds(500)
     guard let filter = try? TopicFilter("$SYS/broker/version"),
-      let found = try? retained(filter, like: connection.plan, idle: .zero, limit: .milliseconds(500)),
+      let found = try? retained(filter, like: plan, idle: .zero, limit: .milliseconds(500)),
       let first = found.first
     else { return nil }
     let words = text(first.payload).split(separator: " ")
