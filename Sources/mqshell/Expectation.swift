@@ -238,7 +238,7 @@ extension Shell {
     let began = Instant.now
     var error: ConnectionError?
     let isMet = try wait(until: began + (limit ?? preferences.within ?? Self.standardPatience)) {
-      error = connection.consumeClosure { error in reason.map { $0 == error.disconnectReason } ?? true }
+      error = connection.consumeClosure(for: reason)
       return error != nil
     }
     if isMet, let error { return note("ok  \(error)") }
@@ -298,13 +298,6 @@ extension Shell {
       return note("ok  failed with status \(error.status.rawValue): \(error.message)")
     }
     throw ShellError(.expectationNotMet, "it did not fail" + (status.map { " with status \($0.rawValue)" } ?? ""))
-  }
-}
-
-extension ConnectionError {
-  /// The reason that the broker gave.
-  fileprivate var disconnectReason: ReasonCode? {
-    if case .disconnected(let packet) = self { packet.reasonCode } else { nil }
   }
 }
 
