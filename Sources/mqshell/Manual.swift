@@ -2,6 +2,17 @@ internal import CommandLineTool
 
 /// What the manual page says beside the options.
 extension ShellSettings {
+  /// The options of a verb. Those of 'open' are mqshell's, but for those that have a letter only.
+  private static func options(of verb: Verb) -> String {
+    let own = verb.options.filter { verb.options.count < 10 || $0.long.isEmpty }
+    if own.isEmpty { return "" }
+    let texts = own.map { option in
+      (option.spellings.first ?? "") + (option.valueName.map { " \($0)" } ?? "") + ", " + option.plainSummary
+    }
+    return
+      "\(verb.options.count < 10 ? " Options: " : " Besides the options above, -c, and: ")\(texts.joined(separator: "; "))."
+  }
+
   static let paragraphs = [
     """
     mqshell keeps connections to MQTT brokers open and takes commands: publish, subscribe, ask, wait, test. On a terminal they are \
@@ -69,7 +80,7 @@ extension ShellSettings {
       Verb.all.map { verb in
         .entry(
           verb.form.isEmpty ? verb.name : "\(verb.name) \(verb.form)",
-          "\(verb.summary.prefix(1).uppercased())\(verb.summary.dropFirst()). \(verb.details)")
+          "\(verb.summary.prefix(1).uppercased())\(verb.summary.dropFirst()). \(verb.details)\(options(of: verb))")
       }),
     .init(
       "TESTS",

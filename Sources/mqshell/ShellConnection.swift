@@ -43,7 +43,7 @@ final class ShellConnection {
   private var began = Instant.now
   var store = MessageStore()
   /// What it is subscribed to, in the order in which it was asked for.
-  var subscriptions: [(subscription: Subscription, identifier: Int?)] = []
+  var subscriptions: [Subscription] = []
   /// Whether the broker had kept a session, whose subscriptions nobody told us.
   private(set) var hasForeignSession = false
   private(set) var closures: [Closure] = []
@@ -129,7 +129,7 @@ final class ShellConnection {
       if packet.sessionPresent, connectionCount == 1 { hasForeignSession = true }
       state = .connected
     case .message(let message, let delivery):
-      store.append(StoredMessage(message, version: client.version, at: .now))
+      store.append(KeptMessage(message, version: client.version, at: .now))
       if let delivery, acknowledges { client.acknowledge(delivery) }
     case .published(let number, let reason, let text): acknowledgements[number] = (reason, text)
     case .dropped: break
@@ -164,7 +164,7 @@ final class ShellConnection {
 
   /// Whether a message that the filter matches can come at all.
   func mayReceive(_ filter: TopicFilter) -> Bool {
-    hasForeignSession || subscriptions.contains { $0.subscription.filter.overlaps(filter) }
+    hasForeignSession || subscriptions.contains { $0.filter.overlaps(filter) }
   }
 }
 

@@ -47,7 +47,10 @@ extension Verb {
     },
     Verb(
       name: "conns", section: .connections, form: "", summary: "list the connections",
-      examples: [Example("The present one has a star.", "conns")]
+      examples: [
+        Example("The present one has a star.", "conns"), Example("More about one.", "info hall"),
+        Example("Make it the present one.", "use hall"),
+      ]
     ) { (shell, call) throws(ShellError) in
       try Terms(call, shell).end()
       shell.listConnections()
@@ -191,6 +194,8 @@ extension Shell {
 
   /// What the broker calls itself, where it tells.
   func software(of connection: ShellConnection) -> String? {
+    // A command for the password is not run for this.
+    guard connection.plan.passwordSource == nil else { return nil }
     var plan = connection.plan
     plan.connectTimeout = .milliseconds(500)
     guard let filter = try? TopicFilter("$SYS/broker/version"),

@@ -100,10 +100,13 @@ extension Verb {
     ) { (shell, call) throws(ShellError) in try shell.unsubscribe(call) },
     Verb(
       name: "subs", section: .messages, form: "", summary: "list the subscriptions",
-      examples: [Example("Of the present connection.", "subs"), Example("Of another one.", "@hall subs")]
+      examples: [
+        Example("Of the present connection.", "subs"), Example("Of another one.", "@hall subs"),
+        Example("No more of this one.", "unsub home/#"),
+      ]
     ) { (shell, call) throws(ShellError) in
       try Terms(call, shell).end()
-      for (subscription, _) in try shell.connection(call).subscriptions {
+      for subscription in try shell.connection(call).subscriptions {
         shell.screen.line("\(subscription.filter)  \(describe(subscription.options))")
       }
     },
@@ -383,13 +386,13 @@ extension Shell {
             refused: "the subscription to '\(subscription.filter)'", reason, answer.properties[.reasonString])
         continue
       }
-      connection.subscriptions.removeAll { $0.subscription.filter == subscription.filter }
+      connection.subscriptions.removeAll { $0.filter == subscription.filter }
       var granted = subscription
       if let qos = QoS(rawValue: reason.rawValue), qos < subscription.options.qos {
         if !connection.name.isEmpty { note("'\(subscription.filter)': the broker grants QoS \(qos.rawValue) only") }
         granted.options.qos = qos
       }
-      connection.subscriptions.append((granted, properties.subscriptionIdentifiers.first))
+      connection.subscriptions.append(granted)
     }
     if let refusal { throw refusal }
   }
@@ -415,7 +418,7 @@ extension Shell {
     from filters: [TopicFilter], on connection: ShellConnection
   ) throws(ShellError) -> UnsubackPacket? {
     let number = try sending { () throws(ProtocolError) in try connection.client.unsubscribe(filters, at: .now) }
-    connection.subscriptions.removeAll { filters.contains($0.subscription.filter) }
+    connection.subscriptions.removeAll { filters.contains($0.filter) }
     guard let number else { return nil }
     let epoch = connection.connectionCount
     var answer: UnsubackPacket??
@@ -431,7 +434,7 @@ extension Shell {
   /// The values that the broker keeps and that pass; throws when there is none.
   func retained(
     _ filter: TopicFilter, _ tests: [TestExpression] = [], _ call: Call
-  ) throws(ShellError) -> [StoredMessage] {
+  ) throws(ShellError) -> [KeptMessage] {
     let found = try retained(filter, like: try connection(call).plan)
     let passing = found.filter { message in tests.allSatisfy { test in message.withView { test.passes($0) } } }
     if !passing.isEmpty { return passing }
@@ -443,7 +446,7 @@ extension Shell {
   func retained(
     _ filter: TopicFilter, like plan: ConnectionPlan, idle: Duration = .milliseconds(300),
     limit: Duration = .seconds(30)
-  ) throws(ShellError) -> [StoredMessage] {
+  ) throws(ShellError) -> [KeptMessage] {
     let aside = try openAside(plan)
     defer { aside.client.disconnect(at: .now) }
     try subscribe(to: [Subscription(filter: filter)], on: aside)
