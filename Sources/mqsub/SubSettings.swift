@@ -41,14 +41,16 @@ struct SubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    var connection = try connection.plan(invocation.compatibility)
-    let plan = try subscribe.plan(self.connection)
+    let plan = try subscribe.plan(self.connection, invocation.compatibility)
     let output = try output.plan(invocation.compatibility)
+    var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
+    plan.adapt(&connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
-        plan, to: MessageOutput(output, diagnostics), over: connection, as: invocation.compatibility,
+        plan, to: plan.showsRate ? RateOutput(diagnostics) : MessageOutput(output, diagnostics), over: connection,
+        as: invocation.compatibility,
         diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
