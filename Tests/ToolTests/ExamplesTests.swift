@@ -22,7 +22,8 @@ struct ExamplesTests {
     Scene(
       command: "mqsub -h broker.example -t home/desk/temp -C 1 -W 10", live: ["home/desk/temp 21.5"], output: "21.5\n"),
     Scene(
-      command: "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt; cat log.txt", live: ["log/a x"], output: "x\n", goesOn: true),
+      command: "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt; cat log.txt", live: ["log/a x"], output: "x\n",
+      goesOn: true),
     Scene(command: "mqsub -t 'home/#' --get -v", kept: ["home/a 1", "home/b 2"], output: "home/a 1\nhome/b 2\n"),
     Scene(
       command: "mqsub -t home/lamp/status --until 'payload = ONLINE' -W 1m", kept: ["home/lamp/status OFFLINE"],
