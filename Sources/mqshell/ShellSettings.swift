@@ -80,12 +80,13 @@ struct ShellSettings: Sendable {
         .init("Watch everything on this machine's broker: then type sub #", "mqshell localhost"),
         .init("Without a terminal.", "mqshell localhost -c 'sub home/#; expect home/desk/temp payload > 20 within 1m'"),
         .init("A script that tests an MQTT system.", "mqshell --tap lamp.mq"),
+        .init("Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.", script),
       ],
+      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ],
-      sections: manualSections),
+      ]),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
       + Options(url) { (settings, value) throws(UsageError) in settings.connection.take(try BrokerURL(value)) }

@@ -31,34 +31,21 @@ struct PublishWords: Sendable {
 struct SubscribeWords: Sendable {
   var subscribe = SubscribeSettings()
   var connection = ConnectionSettings()
-  var options = SubscriptionOptions()
+  var noLocal = false
 
-  private static let own: [Option<SubscriptionOptions>] = [
-    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes"))
-    {
+  private static let own: [Option<SubscribeWords>] = [
+    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes")) {
       $0.noLocal = true
-    },
-    Option(
-      OptionDescription(
-        long: "retain-as-published", section: .subscriptions,
-        summary: "let messages keep the retain flag of their publish")
-    ) { $0.retainAsPublished = true },
-    Option(
-      OptionDescription(
-        long: "retain-handling", value: .one("WHEN"), section: .subscriptions,
-        summary: "whether retained messages come: always, new or never (always)")
-    ) { (options, value) throws(UsageError) in
-      options.retainHandling = try value.choice([
-        ("always", .sendAtSubscribe), ("new", .sendIfNew), ("never", .doNotSend),
-      ])
-    },
+    }
   ]
-  private static let qos = SubscribeSettings.options.filter { $0.description.name == "--qos" }
+  private static let subscribeOptions = SubscribeSettings.options.filter {
+    ["--qos", "--retain-handling", "--retain-as-published"].contains($0.description.name)
+  }
   private static let properties = ConnectionSettings.options.filter { $0.description.name == "--property" }
 
   /// What may be typed.
-  static let all =
-    Options<SubscribeWords>(qos) { $1(&$0.subscribe) } + Options(own) { $1(&$0.options) }
+  static let options =
+    Options<SubscribeWords>(subscribeOptions) { $1(&$0.subscribe) } + Options(own) { $1(&$0) }
     + Options(properties) { $1(&$0.connection) }
 }
 
@@ -83,7 +70,7 @@ extension Verb {
       details: """
         It ends when the broker has answered and the values that it keeps have come. + stands for one level, # for all the rest.
         """,
-      options: SubscribeWords.all.descriptions,
+      options: SubscribeWords.options.descriptions,
       examples: [
         Example("Everything.", "sub #"), Example("One level of anything, with QoS 1.", "sub -q 1 home/+/temp"),
         Example("Only what others publish.", "sub --no-local chat/#"),
@@ -321,7 +308,7 @@ extension Shell {
     let uses = try terms.options(in: call.verb.table)
     for use in uses {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try SubscribeWords.all.apply(&words, use.option, use) } catch {
+        do throws(UsageError) { try SubscribeWords.options.apply(&words, use.option, use) } catch {
           throw use.mistake(error)
         }
       }
@@ -330,23 +317,25 @@ extension Shell {
     while let term = terms.nextIfAny() {
       try reading { () throws(UsageError) in try words.subscribe.take(filterIn: term.argument) }
     }
-    let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection) }
+    let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection, compatibility) }
     let hasQoS = uses.contains { call.verb.options[$0.option].name == "--qos" }
-    let subscriptions = plan.subscriptions.map { subscription in
+    // Without identifiers of their own all filters go into one packet.
+    let properties = plan.requests.first?.properties ?? Properties()
+    let subscriptions = plan.requests.flatMap(\.subscriptions).map { subscription in
       var subscription = subscription
-      var options = words.options
-      options.qos = hasQoS ? subscription.options.qos : preferences.qos ?? .atMostOnce
-      subscription.options = options
+      subscription.options.noLocal = words.noLocal
+      if !hasQoS { subscription.options.qos = preferences.qos ?? .atMostOnce }
       return subscription
     }
     let connection = try connected(call)
     if !connection.client.version.hasSubscriptionOptions {
-      guard words.options == SubscriptionOptions(), plan.subscribeProperties.isEmpty else {
+      let isPlain = subscriptions.allSatisfy { $0.options == SubscriptionOptions(qos: $0.options.qos) }
+      guard isPlain, properties.isEmpty else {
         throw .usage("needs \(ProtocolVersion.latest), and this is \(connection.client.version)")
       }
     }
     let before = connection.store.end
-    try subscribe(to: subscriptions, plan.subscribeProperties, on: connection)
+    try subscribe(to: subscriptions, properties, on: connection)
     try pingToMark(connection)
     let retained = connection.store.messages.dropFirst(before - connection.store.messages.startIndex).count {
       $0.retain

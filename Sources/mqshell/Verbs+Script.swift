@@ -333,7 +333,7 @@ extension Verb {
     var lines: [String] = []
     var line = ""
     for word in text.split(separator: " ") {
-      if !line.isEmpty, line.count + word.count + 1 + indent > 80 {
+      if !line.isEmpty, line.count + word.count + 1 > 80 {
         lines.append(line)
         line = ""
       }
