@@ -50,7 +50,8 @@ extension ShellSettings {
         .init("'single quotes'", "All between them as it is."),
         .init("\"double quotes\"", "With \\n, \\r, \\t, \\\", \\\\, \\$ and \\xHH for a byte, and with variables."),
         .init(
-          "JSON", "A word that begins with { or [ reaches to the bracket that closes it, blanks and quotes included, as it is."),
+          "JSON",
+          "A word that begins with { or [ reaches to the bracket that closes it, blanks and quotes included, as it is."),
         .init(
           "${NAME}",
           """

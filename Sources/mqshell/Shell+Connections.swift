@@ -111,8 +111,14 @@ extension Shell {
     case .session(.dropped(let error)):
       note("\(connection.name): a publish was dropped: \(error.explanation)", .warning)
     case .session(.tolerated(let tolerance)): note("\(connection.name): \(tolerance)", .warning)
-    case .outage(let error, _) where wasConnected: note("\(connection.name): \(error); trying again", .warning)
-    case .failed(let error) where connection.connectionCount > 0: note("\(connection.name): \(error)", .warning)
+    case .outage(let error, _):
+      if let rival = connection.rival(error) {
+        note("\(connection.name): \(rival)", .warning)
+      } else if wasConnected {
+        note("\(connection.name): \(error); trying again", .warning)
+      }
+    case .failed(let error) where connection.connectionCount > 0:
+      note("\(connection.name): \(connection.rival(error) ?? "\(error)")", .warning)
     default: break
     }
   }

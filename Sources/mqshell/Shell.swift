@@ -25,7 +25,7 @@ final class Shell {
   let compatibility: Compatibility
   let invocation: Invocation
   /// Where `open` begins.
-  let defaults: ConnectionSettings
+  let defaults: OpenWords
   let diagnostics: Diagnostics
   let screen: Screen
   let isInteractive: Bool
@@ -108,7 +108,7 @@ final class Shell {
   static let leavePatience: Duration = .seconds(1)
 
   init(
-    _ defaults: ConnectionSettings, _ invocation: Invocation, screen: Screen, isInteractive: Bool, tap: TAPReport?
+    _ defaults: OpenWords, _ invocation: Invocation, screen: Screen, isInteractive: Bool, tap: TAPReport?
   ) throws(SystemError) {
     self.defaults = defaults
     self.invocation = invocation
@@ -117,7 +117,7 @@ final class Shell {
     self.tap = tap
     preferences = Preferences(format: Array((screen.isTerminal ? "short" : "verbose").utf8))
     compatibility = invocation.compatibility
-    diagnostics = defaults.diagnostics(compatibility)
+    diagnostics = defaults.connection.diagnostics(compatibility)
     variables = Variables(run: randomWord(8))
     pool = try JobPool([], jobs: 16, timeLimit: nil, outputLimit: 1 << 20)
     signals = try Self.catchSignals()

@@ -60,15 +60,22 @@ final class ShellConnection {
   var acknowledges = true
   /// Levels of topics below which the broker was asked for retained messages, for completion.
   var askedLevels: Set<[UInt8]> = []
+  /// What to do when another client has the same identifier.
+  let takeover: Takeover
+  private var takeoverWatch: TakeoverWatch
+
   /// Whether packets are shown.
   var isTraced = false
   /// Where a message stood when `test` or the beginning was.
   var testMark = 0
 
-  init(name: String, plan: ConnectionPlan, retryLimit: ReconnectPolicy.Limit) {
+  init(name: String, plan: ConnectionPlan, retryLimit: ReconnectPolicy.Limit, takeover: Takeover = .exit) {
     self.name = name
     self.plan = plan
-    let settings = plan.client(retryLimit: retryLimit, lifetime: .networkConnection)
+    self.takeover = takeover
+    takeoverWatch = TakeoverWatch(identifierWasChosen: plan.hasGivenIdentifier)
+    var settings = plan.client(retryLimit: retryLimit, lifetime: .networkConnection)
+    settings.retriesTakeover = takeover == .retry
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -109,9 +116,25 @@ final class ShellConnection {
     case .failed(let error):
       ended(error)
       state = .over(error)
-    case .closed: state = .over(nil)
+    case .closed: state = .over(failure)
     }
   }
+
+  /// What is to be said of an end that another client with the same identifier has brought about; nil for any other.
+  ///
+  /// The connection is then given up, or made again after a while.
+  func rival(_ error: ConnectionError) -> String? {
+    guard let sign = takeoverWatch.ended(error, at: .now) else { return nil }
+    let explanation = sign.explanation(identifier: plan.connect.clientIdentifier)
+    if takeover == .exit {
+      client.drop()
+      return explanation
+    }
+    client.holdOff(until: .now + Self.takeoverPause)
+    return explanation + "; trying again in \(Self.takeoverPause.components.seconds) s"
+  }
+
+  private static let takeoverPause: Duration = .seconds(30)
 
   private func ended(_ error: ConnectionError) {
     if isConnected { closures.append(Closure(error)) }
@@ -124,6 +147,7 @@ final class ShellConnection {
       connack = packet
       connectTime = .now - began
       connectionCount += 1
+      takeoverWatch.connected(at: .now)
       // What was not answered on the connection before never will be.
       pingCount = pongCount
       if packet.sessionPresent, connectionCount == 1 { hasForeignSession = true }

@@ -34,7 +34,8 @@ struct SubscribeWords: Sendable {
   var noLocal = false
 
   private static let own: [Option<SubscribeWords>] = [
-    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes")) {
+    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes"))
+    {
       $0.noLocal = true
     }
   ]
