@@ -29,6 +29,10 @@ public enum ConnectionError: Error, Sendable {
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
+  /// The server took leave from WebSocket.
+  case webSocketClosed(ConnectionStage, WebSocketClosing)
+  /// The proxy, or the HTTP server that was asked to speak WebSocket, would not; the explanation names it and says what it answered.
+  case notLetThrough(explanation: String, isTransient: Bool)
   /// CONNACK with a failure.
   case refused(ConnackPacket, version: ProtocolVersion)
   /// DISCONNECT from the broker.
@@ -51,6 +55,8 @@ public enum ConnectionError: Error, Sendable {
     case .system(let call, let number, _):
       // A path that is not there yet may come with the broker; an address that is not ours will not.
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
+    case .webSocketClosed(_, let closing): closing.isTransient
+    case .notLetThrough(_, let isTransient): isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
     case .protocolError, .notSupported, .cannotEncode: false
@@ -90,6 +96,10 @@ extension ConnectionError: CustomStringConvertible {
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
     case .closed: return "the broker closed the connection"
+    case .webSocketClosed(.connack, let closing):
+      return "the broker closed the WebSocket instead of answering CONNECT: \(closing)"
+    case .webSocketClosed(_, let closing): return "the broker closed the WebSocket: \(closing)"
+    case .notLetThrough(let explanation, _): return explanation
     case .refused(let packet, let version):
       var text = "the broker refused the connection: \(packet.reasonCode)"
       if packet.returnCode != nil, version.hasProperties {
