@@ -91,15 +91,16 @@ public final class Client {
 
   /// A client that connects as soon as a `Driver` runs it.
   public convenience init(_ settings: ClientSettings) {
-    self.init(settings, lookUp: Resolver.system)
+    self.init(settings, lookUp: Resolver.system, layers: nil)
   }
 
-  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp) {
+  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp, layers: Connection.MakeLayers?) {
     self.settings = settings
     reconnect = settings.reconnect
     fallbackVersions = settings.fallbackVersions[...]
     connection = Connection(
-      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, session: Session(settings.session))
+      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, through: layers,
+      session: Session(settings.session))
   }
 
   // MARK: - What the application wants

@@ -19,6 +19,11 @@ public final class Connection {
   private var resolver: Resolver?
   private var dialer: Dialer?
   private var socket: Socket?
+  private let makeLayers: MakeLayers?
+  /// What stands between socket and session; nil where nothing does, or no attempt is under way.
+  private var layers: LayerStack?
+  /// What the socket received for the layers.
+  private var received = ByteQueue()
   /// Why the network connection is over, told when everything that arrived before has been dealt with.
   private var failure: ConnectionError?
   /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
@@ -40,12 +45,18 @@ public final class Connection {
   private static let smallestReceive = 2048
   private static let largestReceive = 1 << 17
 
+  /// Makes the layers for a network connection, the lowest first.
+  typealias MakeLayers = () throws(ConnectionError) -> [any Layer]
+
+  /// - Parameter makeLayers: nil for MQTT over nothing but the network connection.
   init(
-    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp, session: consuming Session
+    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp,
+    through makeLayers: MakeLayers? = nil, session: consuming Session
   ) {
     self.endpoint = endpoint
     self.localAddress = localAddress
     self.lookUp = lookUp
+    self.makeLayers = makeLayers
     self.session = session
   }
 
@@ -70,6 +81,8 @@ public final class Connection {
           resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
         }
       }
+      // While the system connects.
+      if let makeLayers { layers = LayerStack(try makeLayers()) }
     } catch {
       fail(error)
     }
@@ -89,6 +102,7 @@ public final class Connection {
     resolver = nil
     dialer = nil
     closeSocket()
+    layers = nil
     failure = nil
     sendFailure = nil
     isSendingFinished = false
@@ -104,6 +118,7 @@ public final class Connection {
   var stage: ConnectionStage {
     if resolver != nil { return .name }
     if socket == nil { return .transport }
+    if let stage = layers?.stage { return stage }
     return session.isConnected || session.isDisconnecting ? .connected : .connack
   }
 
@@ -149,14 +164,19 @@ public final class Connection {
         dialer = nil
         socket = consume connected
         if session.settings.connect.keepAlive == 0 { socket?.keepAliveBySystem() }
-        do throws(ProtocolError) {
-          try session.connectionOpened(at: now)
-        } catch {
-          throw .cannotEncode(error)
-        }
+        try layers?.start()
+        if layers?.isOpen != false { try beginSession(at: now) }
       }
     } catch {
       fail(error)
+    }
+  }
+
+  private func beginSession(at now: Instant) throws(ConnectionError) {
+    do throws(ProtocolError) {
+      try session.connectionOpened(at: now)
+    } catch {
+      throw .cannotEncode(error)
     }
   }
 
@@ -201,11 +221,20 @@ public final class Connection {
     isInputDry = sendFailure == nil
     var transfer = Transfer.wouldBlock
     let capacity = receiveCapacity
-    let isUseless = session.isDisconnecting
-    session.receive(minimumCapacity: capacity, at: now) { space in
-      transfer = socket!.receive(into: space)
-      if case .moved(let count) = transfer, !isUseless { return count }
-      return 0
+    if let layers {
+      received.append(minimumCapacity: capacity) { space in
+        transfer = socket!.receive(into: space)
+        if case .moved(let count) = transfer { return count }
+        return 0
+      }
+      guard rise(through: layers, at: now) else { return true }
+    } else {
+      let isUseless = session.isDisconnecting
+      session.receive(minimumCapacity: capacity, at: now) { space in
+        transfer = socket!.receive(into: space)
+        if case .moved(let count) = transfer, !isUseless { return count }
+        return 0
+      }
     }
     switch transfer {
     case .moved(let count):
@@ -219,16 +248,41 @@ public final class Connection {
       isInputDry = true
       if let sendFailure { fail(sendFailure) }
     case .ended:
-      fail(.closed(stage))
+      do throws(ConnectionError) {
+        try layers?.receivedEnd()
+        fail(.closed(stage))
+      } catch {
+        fail(error)
+      }
     case .failed(let number):
       fail(lost("recv", number))
     }
     return false
   }
 
+  /// Hands what was received to the layers, and what they make of it to the session; false when that was the end.
+  private func rise(through layers: LayerStack, at now: Instant) -> Bool {
+    defer { received.removeAll() }
+    let wasOpen = layers.isOpen
+    do throws(ConnectionError) {
+      try received.withBytes { (bytes) throws(ConnectionError) in
+        guard !bytes.isEmpty else { return }
+        try layers.receive(bytes) { bytes in if !session.isDisconnecting { session.receive(bytes, at: now) } }
+      }
+      if !wasOpen, layers.isOpen { try beginSession(at: now) }
+      return true
+    } catch {
+      // The last words say why.
+      _ = layers.withOutput { socket!.send($0) }
+      fail(error)
+      return false
+    }
+  }
+
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
     guard socket != nil, !isSendingFinished, !isOutputBlocked else { return }
+    if let layers { return send(through: layers, at: now) }
     let offered = session.outputCount
     if offered > 0 {
       switch session.withOutput({ socket!.send($0) }) {
@@ -245,6 +299,51 @@ public final class Connection {
       }
       if isSendingFinished || isOutputBlocked { return }
     }
+    allSent()
+  }
+
+  private func send(through layers: LayerStack, at now: Instant) {
+    while true {
+      do throws(ConnectionError) {
+        try sink(through: layers)
+      } catch {
+        isSendingFinished = true
+        sendFailure = error
+        isInputDry = false
+        return
+      }
+      let offered = layers.outputCount
+      if offered == 0 { return allSent() }
+      switch layers.withOutput({ socket!.send($0) }) {
+      case .moved(let count):
+        owesAcknowledgement = false
+        let sent = layers.outputTaken(count)
+        if sent > 0 { session.outputTaken(sent, at: now) }
+        isOutputBlocked = count < offered
+      case .wouldBlock, .ended:
+        isOutputBlocked = true
+      case .failed(let number):
+        isSendingFinished = true
+        sendFailure = lost("send", number)
+        isInputDry = false
+      }
+      if isSendingFinished || isOutputBlocked { return }
+    }
+  }
+
+  /// Gives the layers of the session's output what they have room for.
+  private func sink(through layers: LayerStack) throws(ConnectionError) {
+    guard layers.isOpen else { return }
+    if session.outputCount > layers.unsentCount {
+      _ = try session.withOutput { (bytes) throws(ConnectionError) in
+        try layers.send(UnsafeRawBufferPointer(rebasing: bytes[layers.unsentCount...]))
+      }
+    }
+    if session.isDisconnecting, session.outputCount == layers.unsentCount { try layers.finish() }
+  }
+
+  /// All output was taken.
+  private func allSent() {
     if session.isDisconnecting {
       // Half closed first: closing with unread bytes would reset the connection and could destroy what was just sent.
       socket!.finishSending()
@@ -256,9 +355,17 @@ public final class Connection {
   }
 
   private func lost(_ call: String, _ number: Int32) -> ConnectionError {
-    // A reset instead of CONNACK is what the end of data instead of CONNACK is.
-    if stage == .connack, number == ECONNRESET || number == EPIPE { return .closed(.connack) }
-    return .system(call: call, errno: number, place: endpoint.description)
+    let stage = stage
+    if stage == .connected || number != ECONNRESET && number != EPIPE {
+      return .system(call: call, errno: number, place: endpoint.description)
+    }
+    // A reset instead of an answer is what the end of data instead of it is.
+    do throws(ConnectionError) {
+      try layers?.receivedEnd()
+      return .closed(stage)
+    } catch {
+      return error
+    }
   }
 
   private func fail(_ error: ConnectionError) {
