@@ -14,7 +14,11 @@ public final class Connection {
   public var session: Session
 
   private let endpoint: Endpoint
+  /// What stands between, if anything does; its password may be another one for the next attempt.
+  var proxy: ProxySettings?
   private let localAddress: String?
+  /// What the local address or name means; nil when nobody asked or the answer is not there yet.
+  private var localAddresses: [SocketAddress]?
   private let lookUp: Resolver.LookUp
   private var resolver: Resolver?
   private var dialer: Dialer?
@@ -48,12 +52,13 @@ public final class Connection {
   /// Makes the layers for a network connection, the lowest first.
   typealias MakeLayers = () throws(ConnectionError) -> [any Layer]
 
-  /// - Parameter makeLayers: nil for MQTT over nothing but the network connection.
+  /// - Parameter makeLayers: what stands between the proxy's layer and MQTT; nil for nothing.
   init(
-    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp,
-    through makeLayers: MakeLayers? = nil, session: consuming Session
+    to endpoint: Endpoint, through proxy: ProxySettings? = nil, from localAddress: String?,
+    lookUp: @escaping Resolver.LookUp, through makeLayers: MakeLayers? = nil, session: consuming Session
   ) {
     self.endpoint = endpoint
+    self.proxy = proxy
     self.localAddress = localAddress
     self.lookUp = lookUp
     self.makeLayers = makeLayers
@@ -66,40 +71,70 @@ public final class Connection {
   func open(at now: Instant) {
     precondition(socket == nil && dialer == nil && resolver == nil)
     do throws(ConnectionError) {
-      switch endpoint {
-      case .unix(let path):
-        guard let address = SocketAddress(path: path) else {
-          throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
-        }
-        dialer = try Dialer([address], from: nil, at: now)
-      case .tcp(let host, let port):
-        if let address = SocketAddress(literal: host, port: port) {
-          try dial([address], at: now)
-        } else if host == "localhost" {
-          try dial(SocketAddress.loopback(port: port), at: now)
+      if let localAddress, case .tcp = dialled {
+        if let address = SocketAddress(literal: localAddress, port: 0) {
+          localAddresses = [address]
         } else {
-          resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+          resolver = try Resolver.start(host: localAddress, port: 0, lookUp: lookUp)
         }
       }
+      if resolver == nil { try lookUpAndDial(at: now) }
       // While the system connects.
-      if let makeLayers { layers = LayerStack(try makeLayers()) }
+      let layers = try proxyLayers() + (makeLayers?() ?? [])
+      if !layers.isEmpty { self.layers = LayerStack(layers) }
     } catch {
       fail(error)
     }
   }
 
-  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
-    var local: SocketAddress?
-    if let localAddress {
-      local = SocketAddress(literal: localAddress, port: 0)
-      if local == nil { throw .system(call: "bind", errno: EADDRNOTAVAIL, place: localAddress) }
+  /// Where the network connection goes.
+  private var dialled: Endpoint { proxy?.endpoint ?? endpoint }
+
+  /// The place that is looked up or connected to, and later the one that is talked to.
+  var place: String { stage == .name || stage == .transport ? dialled.description : endpoint.description }
+
+  private func lookUpAndDial(at now: Instant) throws(ConnectionError) {
+    switch dialled {
+    case .unix(let path):
+      guard let address = SocketAddress(path: path) else {
+        throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
+      }
+      dialer = try Dialer([address], at: now)
+    case .tcp(let host, let port):
+      if let address = SocketAddress(literal: host, port: port) {
+        try dial([address], at: now)
+      } else if host == "localhost" {
+        try dial(SocketAddress.loopback(port: port), at: now)
+      } else {
+        resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+      }
     }
-    dialer = try Dialer(addresses, from: local, at: now)
+  }
+
+  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    dialer = try Dialer(addresses, from: localAddresses, at: now)
+  }
+
+  /// The host's name, or that of the local address, was looked up.
+  private func resolved(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    resolver = nil
+    if localAddress == nil || localAddresses != nil { return try dial(addresses, at: now) }
+    localAddresses = addresses
+    try lookUpAndDial(at: now)
+  }
+
+  private func proxyLayers() -> [any Layer] {
+    guard let proxy, case .tcp(let host, let port) = endpoint else { return [] }
+    return switch proxy.kind {
+    case .socks5: [SOCKS5Layer(proxy, toHost: host, port: port)]
+    case .http: [HTTPConnectLayer(proxy, to: endpoint)]
+    }
   }
 
   /// Lets go of the network connection at once, without DISCONNECT.
   func close() {
     resolver = nil
+    localAddresses = nil
     dialer = nil
     closeSocket()
     layers = nil
@@ -154,8 +189,7 @@ public final class Connection {
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
     do throws(ConnectionError) {
       if resolver?.descriptor == descriptor, let addresses = try resolver?.addresses() {
-        resolver = nil
-        try dial(addresses, at: now)
+        try resolved(addresses, at: now)
       } else if socket?.descriptor == descriptor {
         if readiness.contains(.writable) { isOutputBlocked = false }
         if readiness.contains(.readable) { isInputDry = false }
@@ -274,7 +308,11 @@ public final class Connection {
     } catch {
       // The last words say why.
       _ = layers.withOutput { socket!.send($0) }
-      fail(error)
+      if case .webSocketClosed(_, let closing) = error {
+        fail(.webSocketClosed(stage, closing))
+      } else {
+        fail(error)
+      }
       return false
     }
   }

@@ -62,6 +62,14 @@ public enum ConnectionError: Error, Sendable {
     case .protocolError, .notSupported, .cannotEncode: false
     }
   }
+
+  /// Whether the broker took CONNECT and said nothing, as some do that do not speak its version.
+  var isCloseInsteadOfConnack: Bool {
+    switch self {
+    case .closed(.connack), .webSocketClosed(.connack, _): true
+    default: false
+    }
+  }
 }
 
 extension ConnectionError: CustomStringConvertible {
