@@ -40,6 +40,8 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
+  /// Nothing came for MQTT yet: what comes first shows whether MQTT is spoken at all.
+  private var isUnanswered = true
   private var receiveCapacity = smallestReceive
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
@@ -145,6 +147,7 @@ public final class Connection {
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
+    isUnanswered = true
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
@@ -266,9 +269,10 @@ public final class Connection {
       let isUseless = session.isDisconnecting
       session.receive(minimumCapacity: capacity, at: now) { space in
         transfer = socket!.receive(into: space)
-        if case .moved(let count) = transfer, !isUseless { return count }
-        return 0
+        guard case .moved(let count) = transfer, !isUseless else { return 0 }
+        return speaksMQTT(UnsafeRawBufferPointer(rebasing: space[..<count])) ? count : 0
       }
+      if let failure { fail(failure) }
     }
     switch transfer {
     case .moved(let count):
@@ -294,6 +298,15 @@ public final class Connection {
     return false
   }
 
+  /// Looks at the first bytes for MQTT, and has a failure ready where they are something else.
+  private func speaksMQTT(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard isUnanswered else { return failure == nil }
+    isUnanswered = false
+    guard bytes.first != 0x20, let name = PeerProtocol.name(Array(bytes.prefix(8))), name != "MQTT" else { return true }
+    failure = .otherProtocol(name, endpoint: endpoint.description)
+    return false
+  }
+
   /// Hands what was received to the layers, and what they make of it to the session; false when that was the end.
   private func rise(through layers: LayerStack, at now: Instant) -> Bool {
     defer { received.removeAll() }
@@ -301,8 +314,11 @@ public final class Connection {
     do throws(ConnectionError) {
       try received.withBytes { (bytes) throws(ConnectionError) in
         guard !bytes.isEmpty else { return }
-        try layers.receive(bytes) { bytes in if !session.isDisconnecting { session.receive(bytes, at: now) } }
+        try layers.receive(bytes) { bytes in
+          if !session.isDisconnecting, speaksMQTT(bytes) { session.receive(bytes, at: now) }
+        }
       }
+      if let failure { throw failure }
       if !wasOpen, layers.isOpen { try beginSession(at: now) }
       return true
     } catch {

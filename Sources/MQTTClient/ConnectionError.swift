@@ -39,6 +39,8 @@ public enum ConnectionError: Error, Sendable {
   case disconnected(DisconnectPacket)
   /// The broker was silent for 1.5 times the keep alive, in seconds.
   case silent(keepAlive: Int)
+  /// What answered CONNECT does not speak MQTT but this.
+  case otherProtocol(String, endpoint: String)
   /// The broker broke the protocol.
   case protocolError(ProtocolError)
   /// The broker said that it does not offer what was asked for.
@@ -59,7 +61,7 @@ public enum ConnectionError: Error, Sendable {
     case .notLetThrough(_, let isTransient): isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .protocolError, .notSupported, .cannotEncode: false
+    case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
     }
   }
 
@@ -120,6 +122,14 @@ extension ConnectionError: CustomStringConvertible {
       return "the broker ended the connection: \(packet.reasonCode)" + reason(packet.properties)
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
+    case .otherProtocol(let name, let endpoint):
+      let advice =
+        switch name {
+        case "HTTP": " (is it a port for WebSocket? see --ws)"
+        case "TLS": " (is it a port for TLS?)"
+        default: " (is the port right?)"
+        }
+      return "\(endpoint) speaks \(name), not MQTT\(advice)"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
     case .noPassword(let explanation): return "password: \(explanation)"
     case .notSupported(let error), .cannotEncode(let error): return error.explanation
