@@ -11,6 +11,10 @@ public struct ClientSettings: Sendable {
   public var session: SessionSettings
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
+  /// TLS, if it is wanted.
+  public var tls: TLSConfiguration?
+  /// Told what TLS has agreed on, or what has failed, for each network connection.
+  public var reportTLS: (@Sendable (TLSReport) -> Void)?
   /// Whether and when to connect again.
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.
@@ -91,7 +95,7 @@ public final class Client {
 
   /// A client that connects as soon as a `Driver` runs it.
   public convenience init(_ settings: ClientSettings) {
-    self.init(settings, lookUp: Resolver.system, layers: nil)
+    self.init(settings, lookUp: Resolver.system, layers: settings.layers)
   }
 
   init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp, layers: Connection.MakeLayers?) {

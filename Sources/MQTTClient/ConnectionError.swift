@@ -27,6 +27,8 @@ public enum ConnectionError: Error, Sendable {
   case system(call: String, errno: Int32, place: String)
   /// The time for connecting ran out.
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
+  /// There is no TLS with the broker.
+  case tls(TLSFailure)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
   /// CONNACK with a failure.
@@ -51,6 +53,7 @@ public enum ConnectionError: Error, Sendable {
     case .system(let call, let number, _):
       // A path that is not there yet may come with the broker; an address that is not ours will not.
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
+    case .tls(let failure): failure.isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
     case .protocolError, .notSupported, .cannotEncode: false
@@ -87,6 +90,7 @@ extension ConnectionError: CustomStringConvertible {
         return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
       case .connected: return "\(endpoint) took nothing more for \(time)"
       }
+    case .tls(let failure): return failure.explanation
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
     case .closed: return "the broker closed the connection"

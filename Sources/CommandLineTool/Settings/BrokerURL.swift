@@ -1,10 +1,12 @@
 internal import MQTT
 
-/// `mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]`
+/// `mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]`, or `mqtts://`
 ///
 /// USER and PASSWORD may write any byte as `%` and two hexadecimal digits, and have to write `/`, `%` and, in USER, `:`
 /// so. An IPv6 address stands in brackets. TOPIC is all behind the first `/` as it is: `#` and `%` mean themselves.
 public struct BrokerURL: Sendable {
+  /// Whether the scheme asks for TLS.
+  var usesTLS: Bool
   var host: String
   var port: Int?
   var userName: Text?
@@ -14,13 +16,16 @@ public struct BrokerURL: Sendable {
 
   /// Reads a URL. No message shows the part that may hold a password.
   public init(_ argument: Argument) throws(UsageError) {
-    let scheme = Array("mqtt://".utf8)
     let bytes = argument.bytes
-    guard bytes.count >= scheme.count, lowercased(bytes.prefix(scheme.count)) == scheme else {
-      // Not quoted: there may be a password in it.
-      throw UsageError("the URL does not begin with mqtt://")
+    let scheme = bytes.prefix { $0 != UInt8(ascii: ":") }
+    let separator = Array("://".utf8)
+    switch String(decoding: lowercased(scheme), as: UTF8.self) {
+    case "mqtt" where bytes[scheme.endIndex...].starts(with: separator): usesTLS = false
+    case "mqtts" where bytes[scheme.endIndex...].starts(with: separator): usesTLS = true
+    // Not quoted: there may be a password in it.
+    default: throw UsageError("the URL does not begin with mqtt:// or mqtts://")
     }
-    var authority = bytes[scheme.count...].prefix { $0 != UInt8(ascii: "/") }
+    var authority = bytes[(scheme.count + separator.count)...].prefix { $0 != UInt8(ascii: "/") }
     if authority.endIndex < bytes.endIndex - 1 {
       topic = Argument(Array(bytes[(authority.endIndex + 1)...]), from: argument.source)
     }

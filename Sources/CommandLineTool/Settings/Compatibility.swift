@@ -22,6 +22,8 @@ public struct Compatibility: Sendable {
   public var letsBrokerNameClient: Bool
   /// Whether a session that is kept without a limit given is kept for ever, instead of for seven days.
   public var keepsSessionsForEver: Bool
+  /// Whether an option about TLS counts for nothing where nothing asks for TLS, instead of being a mistake.
+  public var ignoresIdleTLSOptions: Bool
   private var connectFailure: ExitStatus?
 
   /// The status to exit with when the connection could not be made for the reason `status`.
@@ -41,7 +43,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, connectFailure: nil)
+      keepsSessionsForEver: false, ignoresIdleTLSOptions: false, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -49,7 +51,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, connectFailure: .usage)
+      keepsSessionsForEver: true, ignoresIdleTLSOptions: true, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

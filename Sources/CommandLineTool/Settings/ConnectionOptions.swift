@@ -18,9 +18,9 @@ extension ConnectionSettings {
   /// What `-L` is; apart from the others because its topic is none of their business.
   public static let urlDescription = OptionDescription(
     short: "L", long: "url", value: .one("URL"), section: .connection,
-    summary: "broker, user and topic in one: mqtt://USER:PASSWORD@HOST:PORT/TOPIC",
+    summary: "broker, user and topic in one: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, or mqtts://",
     details: """
-      Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
+      Only HOST is needed. The port is 1883 when the URL has none, and 8883 for mqtts, which asks for {--tls}. USER and PASSWORD belong to this HOST: an option \
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
       brackets. TOPIC is taken as it is.
       """,
@@ -41,7 +41,9 @@ extension ConnectionSettings {
     details: "Its members are time, level, tool and message.")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] = [
+  public static let options: [Option<ConnectionSettings>] = brokerOptions + tlsOptions
+
+  private static let brokerOptions: [Option<ConnectionSettings>] = [
     // MARK: Broker
 
     Option(
@@ -51,7 +53,8 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)")
+        short: "p", long: "port", value: .one("PORT"), section: .connection,
+        summary: "port of the broker (1883, with TLS 8883)")
     ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
     Option(
       OptionDescription(

@@ -20,6 +20,7 @@ extension ConnectionPlan {
       reconnect: ReconnectPolicy(limit, maximumTime: retryTime, outlivesConnection: reconnects))
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
+    client.tls = tls?.clientConfiguration
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
     if case .auto = version { client.fallbackVersions = [.v311] }
     return client

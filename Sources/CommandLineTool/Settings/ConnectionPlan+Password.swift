@@ -20,14 +20,43 @@ extension ConnectionPlan {
       }
       passwordSource = nil
     }
+    try readTLSSecrets(diagnostics)
     for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
       let variable = option.environment
       if let value = System.environment(variable), option.secret?([value]) != nil {
         System.removeFromEnvironment(variable)
       }
     }
-    if !isLoopback, connect.password != nil || passwordSource != nil {
+    if tls == nil, !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
+    }
+  }
+
+  private mutating func readTLSSecrets(_ diagnostics: Diagnostics) throws(UsageError) {
+    guard var plan = tls else { return }
+    if let source = plan.passphraseSource {
+      plan.configuration.identity?.passphrase = try secret(
+        source, "--key-pw-from", asking: "Passphrase of --key", diagnostics)
+      plan.passphraseSource = nil
+    }
+    if let source = plan.sharedKeySource {
+      let digits = try secret(source, "--psk-from", asking: "Key of --psk", diagnostics)
+      do { plan.configuration.sharedKey?.key = try TLSPlan.sharedKey(digits) } catch { throw error.at("--psk-from") }
+      plan.sharedKeySource = nil
+    }
+    if !plan.configuration.verifies, !isLoopback {
+      diagnostics.advice("--insecure verifies nothing: whoever is on the way to \(host) can be the broker")
+    }
+    tls = plan
+  }
+
+  private func secret(
+    _ source: SecretSource, _ option: String, asking question: String, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [UInt8] {
+    do throws(SecretError) {
+      return try source.read(asking: question, within: connectTimeout, diagnostics)
+    } catch {
+      throw UsageError("\(option): \(error.explanation)")
     }
   }
 

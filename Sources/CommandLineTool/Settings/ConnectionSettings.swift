@@ -11,6 +11,10 @@ public struct ConnectionSettings: Sendable {
   var userName = Credential<[UInt8]>()
   var password = Credential<Password>()
 
+  // MARK: TLS
+
+  var tls = TLSSettings()
+
   // MARK: Client and session
 
   var identity = Exclusive<Identity>()
@@ -87,6 +91,7 @@ public struct ConnectionSettings: Sendable {
   public mutating func take(_ url: BrokerURL) {
     host = url.host
     port = url.port
+    tls.isOfURL = url.usesTLS
     if let name = url.userName { userName.set(name.utf8, forHost: host) }
     if let password = url.password { self.password.set(.bytes(password), forHost: host) }
   }
@@ -106,6 +111,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var host: String
   /// The broker's TCP port.
   public var port: UInt16
+  /// TLS, if it is to be spoken.
+  public var tls: TLSPlan?
   /// The local name or address to connect from, if it matters.
   public var bindAddress: String?
   /// The versions to try.
@@ -154,8 +161,10 @@ extension ConnectionSettings {
       protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
       keepAlive: keepAlive, userName: userName, password: password, will: try will(),
       properties: try connectProperties(compatibility))
+    let tls = try tls.plan(port: port, compatibility)
     return ConnectionPlan(
-      host: host, port: UInt16(port ?? 1883), bindAddress: bindAddress, version: version, connect: connect,
+      host: host, port: UInt16(port ?? (tls == nil ? 1883 : TLSPlan.port)), tls: tls, bindAddress: bindAddress,
+      version: version, connect: connect,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,

@@ -53,7 +53,7 @@ struct SettingsText {
     guard let url = try? BrokerURL(argument) else { return }  // The options were carried out before: it is one.
     let host = Self.shown(Array(url.host.utf8))
     take(Self.host, host, argument.source)
-    take("--port", "\(url.port ?? 1883)", argument.source)
+    take("--port", "\(url.port ?? (url.usesTLS ? TLSPlan.port : 1883))", argument.source)
     if let name = url.userName { take("--username", Self.shown(name.utf8), argument.source, host: host) }
     if url.password != nil { take("--pw", Self.masked, argument.source, host: host) }
     if let topic = url.topic { take("--topic", Self.shown(topic.bytes), argument.source) }
