@@ -3,6 +3,7 @@
 #pragma once
 // No feature macro is defined here: with other ones than Glibc's own module has, the same structure would exist twice.
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,6 +48,19 @@ static inline int connectSocket(int descriptor, const struct sockaddr *address, 
 
 static inline int bindSocket(int descriptor, const struct sockaddr *address, socklen_t length) {
   return bind(descriptor, address, length);
+}
+
+// A file or a folder that programs which we start do not get; a file that is made is for its owner only.
+static inline int openIn(int folder, const char *name, int flags) {
+  return openat(folder, name, flags | O_CLOEXEC, S_IRUSR | S_IWUSR);
+}
+
+static inline struct timespec modificationTime(struct stat status) {
+#if defined(__APPLE__)
+  return status.st_mtimespec;
+#else
+  return status.st_mtim;
+#endif
 }
 
 // A stream socket that does not block and is not handed to programs that we start.

@@ -15,6 +15,10 @@ public struct ClientSettings: Sendable {
   public var session: SessionSettings
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
+  /// TLS, if it is wanted.
+  public var tls: TLSConfiguration?
+  /// Told what TLS has agreed on, or what has failed, for each network connection.
+  public var reportTLS: (@Sendable (TLSReport) -> Void)?
   /// Whether and when to connect again.
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.

@@ -27,6 +27,8 @@ public enum ConnectionError: Error, Sendable {
   case system(call: String, errno: Int32, place: String)
   /// The time for connecting ran out.
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
+  /// There is no TLS with the broker.
+  case tls(TLSFailure)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
   /// The server took leave from WebSocket.
@@ -59,6 +61,7 @@ public enum ConnectionError: Error, Sendable {
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
     case .webSocketClosed(_, let closing): closing.isTransient
     case .notLetThrough(_, let isTransient): isTransient
+    case .tls(let failure): failure.isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
     case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
@@ -103,6 +106,7 @@ extension ConnectionError: CustomStringConvertible {
         return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
       case .connected: return "\(endpoint) took nothing more for \(time)"
       }
+    case .tls(let failure): return failure.explanation
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
     case .closed: return "the broker closed the connection"
@@ -126,7 +130,7 @@ extension ConnectionError: CustomStringConvertible {
       let advice =
         switch name {
         case "HTTP": " (is it a port for WebSocket? see --ws)"
-        case "TLS": " (is it a port for TLS?)"
+        case "TLS": " (is it a port for TLS? see --tls)"
         default: " (is the port right?)"
         }
       return "\(endpoint) speaks \(name), not MQTT\(advice)"

@@ -78,6 +78,14 @@ struct SocketAddress: CustomStringConvertible, Sendable {
     }
   }
 
+  /// The text of an address that is 4 or 16 bytes long; nil for other lengths.
+  static func text(ofAddress bytes: UnsafeRawBufferPointer) -> String? {
+    guard bytes.count == 4 || bytes.count == 16 else { return nil }
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes.baseAddress, &text, socklen_t(text.count))
+    return Self.text(text)
+  }
+
   /// What inet_ntop wrote, up to its NUL.
   private static func text(_ characters: [CChar]) -> String {
     String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

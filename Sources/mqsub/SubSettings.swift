@@ -39,6 +39,7 @@ struct SubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    if let status = try connection.showTLS(invocation) { return status }
     var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)

@@ -18,6 +18,7 @@ public struct OptionDescription: Sendable {
     case subscriptions = "Subscriptions"
     case output = "Output"
     case connection = "Connection"
+    case tls = "TLS"
     case session = "Client and session"
     case will = "Will"
     case spool = "Spool"

@@ -24,10 +24,15 @@ public struct Compatibility: Sendable {
   public var keepsSessionsForEver: Bool
   /// Whether WebSocket is looked for at the ports of HTTP, instead of at those of MQTT.
   private var usesPortsOfHTTP: Bool
+  /// Whether an option about TLS counts for nothing where nothing asks for TLS, instead of being a mistake.
+  public var ignoresIdleTLSOptions: Bool
   private var connectFailure: ExitStatus?
 
   /// The broker's port where nobody said it.
-  func port(usesWebSocket: Bool) -> Int { usesWebSocket && usesPortsOfHTTP ? 80 : 1883 }
+  func port(usesTLS: Bool, usesWebSocket: Bool) -> Int {
+    if usesWebSocket && usesPortsOfHTTP { return usesTLS ? 443 : 80 }
+    return usesTLS ? TLSPlan.port : 1883
+  }
 
   /// The status to exit with when the connection could not be made for the reason `status`.
   public func status(ofConnectFailure status: ExitStatus) -> ExitStatus { connectFailure ?? status }
@@ -46,7 +51,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, usesPortsOfHTTP: true, connectFailure: nil)
+      keepsSessionsForEver: false, usesPortsOfHTTP: true, ignoresIdleTLSOptions: false, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -54,7 +59,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, usesPortsOfHTTP: false, connectFailure: .usage)
+      keepsSessionsForEver: true, usesPortsOfHTTP: false, ignoresIdleTLSOptions: true, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

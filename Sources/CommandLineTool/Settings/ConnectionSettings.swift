@@ -23,6 +23,9 @@ public struct ConnectionSettings: Sendable {
   var webSocketFields = Accumulated<WebSocketSettings.HeaderField>()
   var proxy: ProxySettings?
   var proxyPassword: SecretSource?
+  // MARK: TLS
+
+  var tls = TLSSettings()
 
   // MARK: Client and session
 
@@ -102,6 +105,7 @@ public struct ConnectionSettings: Sendable {
     webSocketPath = url.webSocketPath
     if !usesWebSocket { webSocketFields = Accumulated() }
     port = url.port
+    tls.isOfURL = url.scheme.usesTLS
     guard url.unixPath == nil else {
       unixPath = url.unixPath
       return
@@ -134,6 +138,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var proxy: ProxySettings?
   /// Where the proxy's password is that is not in its settings.
   public var proxyPasswordSource: SecretSource?
+  /// TLS, if it is to be spoken.
+  public var tls: TLSPlan?
   /// The local name or address to connect from, if it matters.
   public var bindAddress: String?
   /// The versions to try.
@@ -187,10 +193,12 @@ extension ConnectionSettings {
       protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
       keepAlive: keepAlive, userName: userName, password: password, will: try will(),
       properties: try connectProperties(compatibility))
+    let tls = try tls.plan(port: port, compatibility)
     let webSocket = try webSocketSettings()
+    let standardPort = compatibility.port(usesTLS: tls != nil, usesWebSocket: webSocket != nil)
     var plan = ConnectionPlan(
-      host: host, port: UInt16(port ?? compatibility.port(usesWebSocket: webSocket != nil)), unixPath: unixPath,
-      webSocket: webSocket, bindAddress: bindAddress, version: version, connect: connect,
+      host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, webSocket: webSocket, tls: tls,
+      bindAddress: bindAddress, version: version, connect: connect,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
