@@ -17,6 +17,7 @@ public struct OptionDescription: Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
     case output = "Output"
+    case commands = "Commands"
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
