@@ -41,7 +41,7 @@ final class CommandSink: MessageSink {
   private static let stopPatience: Duration = .seconds(5)
   private static let longestDelay: Duration = .seconds(60)
 
-  init(_ settings: CommandSettings, command: [UInt8], _ diagnostics: Diagnostics) throws(SystemError) {
+  init(_ command: [UInt8], settings: CommandSettings, _ diagnostics: Diagnostics) throws(SystemError) {
     policy = settings.failure
     jobs = settings.jobs
     self.diagnostics = diagnostics

@@ -16,8 +16,13 @@ public struct OptionDescription: Sendable {
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
+    case selection = "Selection"
     case output = "Output"
+<<<<<<< HEAD
     case commands = "Commands"
+=======
+    case ending = "When to end"
+>>>>>>> sub
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
