@@ -18,11 +18,8 @@ public struct OptionDescription: Sendable {
     case subscriptions = "Subscriptions"
     case selection = "Selection"
     case output = "Output"
-<<<<<<< HEAD
     case commands = "Commands"
-=======
     case ending = "When to end"
->>>>>>> sub
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
