@@ -135,6 +135,14 @@ public final class Client {
   /// Received QoS 2 messages whose handshake has not come to its end.
   public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
 
+  /// See `Session.deliveredIdentifiers`. What has arrived was taken note of and not answered when `Driver.next` says `idle`.
+  public var deliveredIdentifiers: [UInt16] { connection.session.deliveredIdentifiers }
+
+  /// See `Session.resumeDeliveries`. Before a driver runs the client.
+  public func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
+    connection.session.resumeDeliveries(packetIdentifiers)
+  }
+
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }
 

@@ -11,6 +11,7 @@ extension OptionTable {
       "mqsub",
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
+          + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
           + named("-w", "--watch")
       }
     )
