@@ -24,6 +24,8 @@ public struct Compatibility: Sendable {
   public var keepsSessionsForEver: Bool
   /// Whether output on a terminal has colours unless they are refused.
   public var colorsTerminals: Bool
+  /// Whether a request is made only with a response topic that the user names.
+  public var needsResponseTopic: Bool
   private var connectFailure: ExitStatus?
 
   /// The status to exit with when the connection could not be made for the reason `status`.
@@ -44,7 +46,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, colorsTerminals: true, connectFailure: nil)
+      keepsSessionsForEver: false, colorsTerminals: true, needsResponseTopic: false, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -52,7 +54,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, colorsTerminals: false, connectFailure: .usage)
+      keepsSessionsForEver: true, colorsTerminals: false, needsResponseTopic: true, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.
