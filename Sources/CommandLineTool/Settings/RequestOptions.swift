@@ -66,7 +66,7 @@ extension RequestSettings {
       OptionDescription(
         short: "q", long: "qos", value: .one("QOS"), section: .messages,
         summary: "QoS of requests, and the highest that replies come with (0)",
-        details: "A reply of {--serve} has the QoS that its request came with.")
+        details: "With {--serve} it is the highest that requests come with (2); a reply has the QoS of its request.")
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
 
     // MARK: Replies

@@ -6,7 +6,7 @@ public struct RequestSettings: Sendable {
   var responseTopic: TopicName?
   var payload = Exclusive<PayloadSource>()
   var encoding: PayloadEncoding?
-  var qos = QoS.atMostOnce
+  var qos: QoS?
 
   var hidesRetained = false
   var retainAsPublished = false
@@ -209,7 +209,7 @@ extension RequestSettings {
     return RequestPlan.Exchange(
       topic: topic, responseTopic: responseTopic,
       options: SubscriptionOptions(
-        qos: qos, retainAsPublished: retainAsPublished, retainHandling: retainHandling ?? .doNotSend),
+        qos: qos ?? .atMostOnce, retainAsPublished: retainAsPublished, retainHandling: retainHandling ?? .doNotSend),
       takesRetained: retainAsPublished && !hidesRetained,
       subscribeProperties: try connection.properties.properties(for: .subscribe), properties: properties,
       correlationData: correlationData)
@@ -227,7 +227,7 @@ extension RequestSettings {
       throw UsageError("-e: replies to '\(responseTopic)' would be requests again")
     }
     let options = SubscriptionOptions(
-      qos: qos, retainAsPublished: retainAsPublished, retainHandling: retainHandling ?? .doNotSend)
+      qos: qos ?? .exactlyOnce, retainAsPublished: retainAsPublished, retainHandling: retainHandling ?? .doNotSend)
     let properties = try connection.properties.properties(for: .publish)
     if properties[.correlationData] != nil || properties[.responseTopic] != nil {
       throw UsageError("-D: a reply has its correlation-data from the request, and no response-topic")
