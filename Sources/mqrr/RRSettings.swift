@@ -48,7 +48,8 @@ struct RRSettings: Sendable {
         .init(
           "A responder that has to know the response topic, as on MQTT 3.1.1.",
           "mqrr -t get -e got -m temperature -V 311"),
-      ]),
+      ],
+      environment: CommandSettings.variables),
     settings: RRSettings(),
     options: Options(RequestSettings.options) { $1(&$0.request) } + Options(OutputSettings.options) { $1(&$0.output) }
       + Options(CommandSettings.rules(standard: "skip")) { $1(&$0.command) }

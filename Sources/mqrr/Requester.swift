@@ -44,7 +44,7 @@ final class Requester: Role {
     self.plan = plan
     self.requests = requests
     self.conversation = conversation
-    format = output.format(isTerminal: conversation.output.isTerminal)
+    format = output.format(isTerminal: conversation.output.buffer.isTerminal)
     showsTime = format.showsTime
   }
 
@@ -156,7 +156,7 @@ final class Requester: Role {
     received += 1
     noticeTime = nil
     show(message)
-    if plan.showsLatency { conversation.output.append(latency: time) }
+    if plan.showsLatency { conversation.output.buffer.append(latency: time) }
     let isFinal = hasFinalTests && plan.finalTests.allSatisfy { $0.passes(message) }
     if isFinal || received == plan.count ?? (hasFinalTests || plan.idle != nil || requests.areLines ? nil : 1) {
       conversation.complete(tally.status)
@@ -177,7 +177,7 @@ final class Requester: Role {
 
   private func show(_ message: MessageView) {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
-    switch format.append(message, at: time, to: &conversation.output) {
+    switch format.append(message, at: time, to: &conversation.output.buffer) {
     case .payloadIsNotJSON: diagnostics.warning("the payload is not JSON, and %J leaves it out")
     case .payloadIsNoNumber:
       diagnostics.warning("the payload has not the length of a number, and %f or %d leaves it out")

@@ -47,26 +47,29 @@ struct SubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    var connection = try connection.plan(invocation.compatibility)
-    let plan = try subscribe.plan(self.connection)
+    let plan = try subscribe.plan(self.connection, invocation.compatibility)
     let output = try output.plan(invocation.compatibility)
     try command.check(hasCommand: command.command != nil, by: "--exec")
+    var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
+    plan.adapt(&connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
-      let sink: any MessageSink
-      if let command = self.command.command {
-        sink = try CommandSink(self.command, command: command, diagnostics)
-      } else {
-        sink = MessageOutput(output, diagnostics)
-      }
       var subscriber = Subscriber(
-        plan, to: sink, over: connection, as: invocation.compatibility,
+        plan, to: try sink(plan, output, diagnostics), over: connection, as: invocation.compatibility,
         diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
+  }
+
+  /// Where the messages go.
+  private func sink(
+    _ plan: SubscribePlan, _ output: OutputPlan, _ diagnostics: Diagnostics
+  ) throws(SystemError) -> any MessageSink {
+    if let command = command.command { return try CommandSink(command, settings: self.command, diagnostics) }
+    return plan.showsRate ? RateOutput(diagnostics) : MessageOutput(output, diagnostics)
   }
 }

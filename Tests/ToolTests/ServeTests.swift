@@ -131,4 +131,20 @@ import Testing
     #expect(try tool.wait() == .exited(0))
     #expect(tool.outputText == "done\n")
   }
+
+  @Test("--on-ready runs when requests are answered, and its failure is 69", .needs("mosquitto"))
+  func onReady() throws {
+    let broker = try RealBroker()
+    let folder = try TemporaryFolder()
+    let tool = try ToolProcess(
+      "mqrr", broker.options + ["-t", "t", "--serve-echo", "--on-ready", "touch '\(folder.path)/ready'; echo here"])
+    try tool.waitForErrors("here")
+    #expect(try ask(broker, ["-t", "t", "-m", "x"]).outputText == "x\n")
+    tool.signal(15)
+    #expect(try tool.wait() == .exited(0))
+    #expect(tool.output.isEmpty)
+    let failing = try ToolProcess.run("mqrr", broker.options + ["-t", "t", "--serve-echo", "--on-ready", "exit 3"])
+    #expect(failing.end == .exited(69))
+    #expect(failing.errorText == "mqrr: Error: --on-ready: the command failed with status 3\n")
+  }
 }

@@ -16,9 +16,11 @@ public struct OptionDescription: Sendable {
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
+    case selection = "Selection"
     case output = "Output"
     case ping = "Ping"
     case commands = "Commands"
+    case ending = "When to end"
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"
