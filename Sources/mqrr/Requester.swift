@@ -242,11 +242,16 @@ final class Requester: Role {
     }
   }
 
+  /// With the request made, Ctrl-C is the user's way to stop waiting; before that something is left undone.
   func interrupted(by signal: Signal) {
-    let isUnacknowledged = client.publishesInFlight > 0
-    if isUnacknowledged { diagnostics.error("stopped before the broker had acknowledged the request") }
-    conversation.leave(isUnacknowledged ? .status(.connectionLost) : .signal(signal))
+    let unmade = (requests.areLines ? requests.remainingCount : asked == 0 ? 1 : 0) + client.publishesUnsent
+    let unacknowledged = client.publishesInFlight
+    if unacknowledged > 0 { diagnostics.error("stopped before the broker had acknowledged \(count(unacknowledged))") }
+    if unmade > 0 { diagnostics.error("stopped before \(count(unmade)) could be made") }
+    conversation.leave(unacknowledged + unmade > 0 ? .status(.connectionLost) : .signal(signal))
   }
+
+  private func count(_ requests: Int) -> String { requests == 1 ? "the request" : "\(requests) requests" }
 
   func end(_ ending: Ending) -> Ending {
     if tally.failed > 1 { diagnostics.error("\(tally.failed) requests were not made") }
