@@ -139,7 +139,8 @@ final class Pinger: Role {
   var deadline: Instant? {
     guard let start, conversation.isRunning else { return nil }
     if isDone { return patienceEnd }
-    guard client.isConnected else { return nil }
+    // If nothing could be sent then, becoming able to is what is waited for.
+    guard client.canPublish else { return nil }
     if plan.interval == .zero { return open.last.map { $0.time + patience } }
     return start + plan.interval * beat
   }

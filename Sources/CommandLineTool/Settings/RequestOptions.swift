@@ -141,7 +141,7 @@ extension RequestSettings {
         details: """
           Without {-t} requests go to a topic of its own and come back by themselves: this measures the broker. With {-t} \
           a responder has to answer, such as mqrr {--serve-echo}. Each reply is a line, and there are statistics at the \
-          end, also after Ctrl-C; with {--json} only those, as an object. What has not come 1 s after the last request, or twice \
+          end, also after Ctrl-C; with {--json} only those, as an object. Other options about output do not matter. What has not come 1 s after the last request, or twice \
           the longest time so far, is lost. A percentile with fewer replies than it takes to have one beyond it is \
           marked with an asterisk: it is the longest time of all. When nothing came the exit status is 27.
           """)
