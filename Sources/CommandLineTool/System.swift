@@ -65,10 +65,16 @@ enum System {
   /// `deadline`.
   static func contents(of path: [UInt8], until deadline: Instant?) throws(SystemError) -> [UInt8] {
     // To open a pipe would wait for whoever writes to it, and for ever.
-    let descriptor = openForReading(path, O_NONBLOCK)
-    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    let descriptor = try openWithoutWaiting(path)
     defer { _ = close(descriptor) }
     return try contents(descriptor: descriptor, until: deadline)
+  }
+
+  /// A descriptor to read the file from, which may be a pipe that somebody still has to open.
+  static func openWithoutWaiting(_ path: [UInt8]) throws(SystemError) -> Int32 {
+    let descriptor = openForReading(path, O_NONBLOCK)
+    if descriptor < 0 { throw SystemError(call: "open", number: errno) }
+    return descriptor
   }
 
   /// All that can be read from a descriptor, to its end. Throws ETIMEDOUT when that does not come before `deadline`.

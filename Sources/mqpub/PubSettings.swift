@@ -77,9 +77,10 @@ struct PubSettings: Sendable {
   ) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
     let source: any MessageSource
     var payload: [UInt8]?
-    if case .lines(let format) = plan.payload {
-      source = LineSource(format, plan.encoding, descriptor: 0)
-    } else {
+    switch plan.payload {
+    case .lines(let format): source = LineSource(format, plan.encoding, descriptor: 0)
+    case .recording(let replay): source = try ReplaySource(replay)
+    default:
       let loaded = try plan.payload.load(plan.encoding, until: limit)
       source = RepeatedMessage(loaded, plan.repetition)
       if plan.encoding == .text { payload = loaded }

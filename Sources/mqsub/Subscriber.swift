@@ -25,6 +25,7 @@ struct Subscriber: ~Copyable {
   private var isSinkDone = true
   private var isSinkFull = false
   private var removal = RetainedRemoval()
+  private var recording: Recording?
 
   private var answers = SubscriptionAnswers()
   /// Whether all requests were answered once.
@@ -55,7 +56,8 @@ struct Subscriber: ~Copyable {
   private static let takeoverPause: Duration = .seconds(30)
 
   init(
-    _ plan: SubscribePlan, to sink: any MessageSink, over connection: ConnectionPlan, as compatibility: Compatibility,
+    _ plan: SubscribePlan, to sink: any MessageSink, recordingTo recording: consuming Recording?,
+    over connection: ConnectionPlan, as compatibility: Compatibility,
     diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
@@ -64,6 +66,7 @@ struct Subscriber: ~Copyable {
     self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
+    self.recording = recording
     selection = plan.selection
     limit = connection.timeout.map { Instant.now + $0 }
     var settings = connection.client(
@@ -77,6 +80,7 @@ struct Subscriber: ~Copyable {
   mutating func run() -> ExitStatus {
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
+    sink.prepare(client)
     sink.start(&driver)
     let status = subscribe() ?? loop()
     sink.end(&driver)
@@ -139,6 +143,7 @@ struct Subscriber: ~Copyable {
       return
     }
     isSinkDone = false
+    recording?.append(message, at: .now)
     sink.take(message, delivery)
     received += 1
     if received == plan.count || isFinal(message) { complete(.ok) }
@@ -163,6 +168,12 @@ struct Subscriber: ~Copyable {
     case .leaving: return
     case .over: break
     case .running, .completing: removal.work(client, diagnostics, at: driver.now)
+    }
+    // Before the sink can acknowledge anything.
+    do throws(OutputError) { try recording?.flush() } catch {
+      if case .system(let error) = error { diagnostics.error("--record: \(error.explanation)") }
+      isSinkDone = true
+      return leave(.output)
     }
     switch sink.work(client, &driver) {
     case .done:
@@ -208,7 +219,11 @@ struct Subscriber: ~Copyable {
       }
       if !client.awaitsAnswers { standing() }
     case .pong: hasPong = quietSince != nil
-    case .published: removal.handle(event, diagnostics)
+    case .published:
+      if let topic = removal.handle(event, diagnostics) {
+        isSinkDone = false
+        sink.removed(topic)
+      }
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
     }

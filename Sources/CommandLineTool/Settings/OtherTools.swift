@@ -11,7 +11,8 @@ extension OptionTable {
       "mqsub",
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
-          + CommandSettings.options.map(\.description) + named("-w", "--watch")
+          + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
+          + named("-w", "--watch")
       }
     )
   }
