@@ -54,7 +54,7 @@ struct SubSettings: Sendable {
     if let status = try connection.showTLS(invocation) { return status }
     let plan = try subscribe.plan(self.connection, invocation.compatibility)
     let output = try output.plan(invocation.compatibility)
-    try command.check()
+    try command.check(hasCommand: command.command != nil, by: "--exec")
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
@@ -73,6 +73,7 @@ struct SubSettings: Sendable {
       return .internalError
     }
   }
+
   /// Where the messages go.
   private func sink(
     _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: Diagnostics

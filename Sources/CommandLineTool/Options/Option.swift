@@ -18,6 +18,7 @@ public struct OptionDescription: Sendable {
     case subscriptions = "Subscriptions"
     case selection = "Selection"
     case output = "Output"
+    case ping = "Ping"
     case commands = "Commands"
     case ending = "When to end"
     case connection = "Connection"

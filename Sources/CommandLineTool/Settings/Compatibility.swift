@@ -32,6 +32,8 @@ public struct Compatibility: Sendable {
   public var interruptionReason: ReasonCode
   /// Whether output on a terminal has colours unless they are refused.
   public var colorsTerminals: Bool
+  /// Whether a request is made only with a response topic that the user names.
+  public var needsResponseTopic: Bool
   private var connectFailure: ExitStatus?
 
   /// The broker's port where nobody said it.
@@ -59,7 +61,8 @@ public struct Compatibility: Sendable {
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
       keepsSessionsForEver: false, usesPortsOfHTTP: true, ignoresIdleTLSOptions: false, endsAfterRemoving: true,
-      interruptionReason: .normalDisconnection, colorsTerminals: true, connectFailure: nil)
+      interruptionReason: .normalDisconnection, colorsTerminals: true, needsResponseTopic: false,
+      connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -68,7 +71,8 @@ public struct Compatibility: Sendable {
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
       keepsSessionsForEver: true, usesPortsOfHTTP: false, ignoresIdleTLSOptions: true, endsAfterRemoving: false,
-      interruptionReason: .disconnectWithWillMessage, colorsTerminals: false, connectFailure: .usage)
+      interruptionReason: .disconnectWithWillMessage, colorsTerminals: false, needsResponseTopic: true,
+      connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.
