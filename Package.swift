@@ -57,6 +57,6 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("ToolTests", of: ["mqpub", "mqsub"]),
+    tests("ToolTests", of: ["mqpub", "mqsub", "MQTT"]),
   ]
 )
