@@ -10,10 +10,10 @@ extension OptionTable {
     (
       "mqsub",
       {
-        SubscribeSettings.options.map(\.description)
+        SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
           + named(
-            "-E", "-F", "-w", "--watch", "--message-rate", "--pretty", "--random-filter", "--remove-retained",
-            "--retain-as-published", "--retain-handling", "--retained-only")
+            "-E", "-w", "--watch", "--message-rate", "--random-filter", "--remove-retained", "--retain-as-published",
+            "--retain-handling", "--retained-only")
       }
     )
   }
