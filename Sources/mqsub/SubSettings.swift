@@ -5,6 +5,7 @@ struct SubSettings: Sendable {
   var connection = ConnectionSettings()
   var subscribe = SubscribeSettings()
   var output = OutputSettings()
+  var screen = ScreenSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -34,6 +35,7 @@ struct SubSettings: Sendable {
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }
+      + Options(ScreenSettings.options) { $1(&$0.screen) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
@@ -44,16 +46,27 @@ struct SubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
     let output = try output.plan(invocation.compatibility)
-    let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    var diagnostics = self.connection.diagnostics(invocation.compatibility)
+    let sink = try sink(plan, output, &diagnostics)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
-        plan, to: MessageOutput(output, diagnostics), over: connection, as: invocation.compatibility,
+        plan, to: sink, over: connection, as: invocation.compatibility,
         diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
+  }
+
+  /// Where messages go. What is said waits while they fill the terminal.
+  private func sink(
+    _ plan: SubscribePlan, _ output: OutputPlan, _ diagnostics: inout Diagnostics
+  ) throws(UsageError) -> any MessageSink {
+    guard screen.isOn else { return MessageOutput(output, diagnostics) }
+    let lines = HeldLines()
+    diagnostics = diagnostics.held(in: lines)
+    return try screen.sink(plan, output, lines)
   }
 }
