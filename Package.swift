@@ -58,6 +58,6 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("ToolTests", of: ["mqpub", "mqsub", "mqrr"]),
+    tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "MQTT"]),
   ]
 )

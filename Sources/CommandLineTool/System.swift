@@ -26,8 +26,8 @@ public struct SystemError: Error, Hashable, Sendable {
   public var explanation: String { String(cString: strerror(number)) }
 }
 
-/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift and Prompt.swift, so
-/// that no other file needs to know how the platforms differ.
+/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift, Prompt.swift and
+/// FullScreen.swift, so that no other file needs to know how the platforms differ.
 enum System {
   // MARK: Descriptors
 

@@ -9,6 +9,7 @@ struct SubSettings: Sendable {
   var output = OutputSettings()
   var command = CommandSettings()
   var safekeeping = SafekeepingSettings()
+  var screen = ScreenSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -44,6 +45,7 @@ struct SubSettings: Sendable {
       + Options(OutputSettings.options) { $1(&$0.output) }
       + Options(SafekeepingSettings.options) { $1(&$0.safekeeping) }
       + Options(CommandSettings.options) { $1(&$0.command) }
+      + Options(ScreenSettings.options) { $1(&$0.screen) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
@@ -57,15 +59,15 @@ struct SubSettings: Sendable {
     try command.check(hasCommand: command.command != nil, by: "--exec")
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
-    let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    var diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     try confirm(plan, connection, isAtTerminal: diagnostics.isTerminal)
     let journal = try journal(plan, connection)
     let recording = try recording()
+    let sink = try sink(plan, output, journal, &diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
-        plan, to: try sink(plan, output, journal, diagnostics), recordingTo: recording, over: connection,
-        as: invocation.compatibility,
+        plan, to: sink, recordingTo: recording, over: connection, as: invocation.compatibility,
         diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
@@ -74,11 +76,20 @@ struct SubSettings: Sendable {
     }
   }
 
-  /// Where the messages go.
+  /// Where the messages go. What is said waits while they fill the terminal.
   private func sink(
-    _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: Diagnostics
-  ) throws(SystemError) -> any MessageSink {
-    if let command = command.command { return try CommandSink(command, settings: self.command, diagnostics) }
+    _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: inout Diagnostics
+  ) throws(UsageError) -> any MessageSink {
+    if screen.isOn {
+      let lines = HeldLines()
+      diagnostics = diagnostics.held(in: lines)
+      return try screen.sink(plan, output, lines)
+    }
+    if let command = command.command {
+      do throws(SystemError) { return try CommandSink(command, settings: self.command, diagnostics) } catch {
+        throw UsageError("--exec: \(error.call): \(error.explanation)", status: .internalError)
+      }
+    }
     if let clearing = plan.clearing { return TopicOutput(isDryRun: clearing == .dryRun, diagnostics) }
     return plan.showsRate ? RateOutput(diagnostics) : MessageOutput(output, journal: journal, diagnostics)
   }
