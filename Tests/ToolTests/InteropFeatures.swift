@@ -62,6 +62,8 @@ struct FeatureTrial {
     try publish(["-q", "1", "-r", "-t", "\(prefix)/kept", "-m", "value"])
     let subscriber = try start("mqsub", ["-q", "1", "-t", filter, "-C", "1"])
     try expect(subscriber, Array("value\n".utf8))
+    // amqtt shows it to everybody who connects.
+    try publish(["-q", "1", "-r", "-t", "\(prefix)/kept", "-n"])
   }
 
   private func will() throws {
@@ -186,6 +188,8 @@ struct FeatureTrial {
   }
 
   private func story(of tool: ToolProcess) -> String {
+    // Its output may end a moment before it.
+    _ = try? tool.wait(timeout: .seconds(1))
     let line = tool.errorText.split(separator: "\n").last.map(String.init) ?? "nothing said"
     switch tool.end {
     case .exited(let status)?: return "status \(status): \(line)"
