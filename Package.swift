@@ -49,6 +49,7 @@ let package = Package(
 
     tool("mqpub"),
     tool("mqsub"),
+    tool("mqrr"),
 
     // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
     .target(
@@ -57,6 +58,6 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("ToolTests", of: ["mqpub", "mqsub"]),
+    tests("ToolTests", of: ["mqpub", "mqsub", "mqrr"]),
   ]
 )

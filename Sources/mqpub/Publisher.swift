@@ -21,6 +21,10 @@ struct Publisher: ~Copyable {
   /// Topics of the plan that the source's present message went to.
   private var topicsDone = 0
   private var tally = Tally()
+  /// Messages that were published again because the broker had forgotten the session.
+  private var republished = 0
+  /// Whether it was told that the version spoken has no properties.
+  private var hasLostProperties = false
   private var isLeaving = false
   /// The signal that ends the run, and when it ends at the latest.
   private var ending: (signal: Signal, deadline: Instant)?
@@ -161,8 +165,8 @@ struct Publisher: ~Copyable {
     if qos == .atMostOnce, plan.requiresSubscribers {
       return refused(.usage, "QoS 0 cannot tell whether somebody subscribes to it", line: message.line, topic: topic)
     }
-    if message.properties != nil, !client.version.hasProperties, !tally.hasLostProperties {
-      tally.hasLostProperties = true
+    if message.properties != nil, !client.version.hasProperties, !hasLostProperties {
+      hasLostProperties = true
       diagnostics.warning("line \(message.line ?? 0): properties are left out, for \(client.version) has none")
     }
     do throws(ProtocolError) {
@@ -184,7 +188,7 @@ struct Publisher: ~Copyable {
       hasAtMostOnce = client.publishesUnsent > 0
       diagnostics.notice(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
-      tally.republished += republished
+      self.republished += republished
       if republished > 0, outlivesConnections {
         diagnostics.warning("the broker had forgotten the session: \(messages(republished)) published again")
       }
@@ -271,8 +275,8 @@ struct Publisher: ~Copyable {
     let unsent = client.publishesUnsent + (plan.isStream ? source.remainingCount : 0)
     if unsent > 0 { diagnostics.error("\(messages(unsent)) not sent any more") }
     if tally.failed > 1 { diagnostics.error("\(messages(tally.failed)) not published") }
-    if tally.republished > 0 {
-      diagnostics.warning("\(messages(tally.republished)) published again and may have come twice")
+    if republished > 0 {
+      diagnostics.warning("\(messages(republished)) published again and may have come twice")
     }
     return status == .ok ? tally.status : status
   }

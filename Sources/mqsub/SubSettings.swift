@@ -4,6 +4,7 @@ internal import CommandLineTool
 struct SubSettings: Sendable {
   var connection = ConnectionSettings()
   var subscribe = SubscribeSettings()
+  var output = OutputSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -32,6 +33,7 @@ struct SubSettings: Sendable {
       ]),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
+      + Options(OutputSettings.options) { $1(&$0.output) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
@@ -41,11 +43,13 @@ struct SubSettings: Sendable {
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
+    let output = try output.plan(invocation.compatibility)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
-        plan, over: connection, as: invocation.compatibility, diagnostics: diagnostics, signals: try Signals())
+        plan, to: MessageOutput(output, diagnostics), over: connection, as: invocation.compatibility,
+        diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")

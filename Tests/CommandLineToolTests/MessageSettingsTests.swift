@@ -196,9 +196,6 @@ struct SubscribeOptionTests {
       $0.subscriptions[0].options.retainHandling = .doNotSend
     },
     Row("-t", "t", "-C", "1") { $0.count = 1 },
-    Row("-t", "t", "-v") { $0.showsTopic = true },
-    Row("-t", "t", "--verbose") { $0.showsTopic = true },
-    Row("-t", "t", "-N") { $0.endsLines = false },
     Row("-t", "t", "-D", "subscribe", "subscription-identifier", "3") {
       $0.subscribeProperties = CommandLineToolTests.properties { $0[.subscriptionIdentifier] = 3 }
     },
@@ -211,8 +208,7 @@ struct SubscribeOptionTests {
   func meaning(row: Row<SubscribePlan>) throws {
     var expected = SubscribePlan(
       subscriptions: [Subscription(filter: filter("t"))], subscribeProperties: Properties(), unsubscribed: [],
-      unsubscribeProperties: Properties(), filtersOut: [], hidesRetained: false, count: nil, showsTopic: false,
-      endsLines: true)
+      unsubscribeProperties: Properties(), filtersOut: [], hidesRetained: false, count: nil)
     row.change(&expected)
     #expect(try subscribing(row.words).subscribe == expected)
   }
@@ -241,6 +237,64 @@ struct SubscribeOptionTests {
   }
 }
 
+struct OutputOptionTests {
+  static let rows: [Row<OutputPlan>] = [
+    Row { _ in },
+    Row("-v") { $0.style = .verbose(showsTime: false) },
+    Row("--verbose") { $0.style = .verbose(showsTime: false) },
+    Row("-vv") { $0.style = .verbose(showsTime: true) },
+    Row("-v", "-v") { $0.style = .verbose(showsTime: false) },
+    Row("-F", "%t") { $0.style = .custom(try! FormatString(bytes("%t"))) },
+    Row("-F", "%t", "-v") { $0.style = .custom(try! FormatString(bytes("%t"))) },
+    Row("-N") { $0.terminator = nil },
+    Row("-0") { $0.terminator = 0 },
+    Row("--json") { $0.style = .json },
+    Row("--hexdump") { $0.style = .hexadecimalDump(showsTopic: false) },
+    Row("--hexdump", "-v") { $0.style = .hexadecimalDump(showsTopic: true) },
+    Row("--hexdump", "-vv") { $0.style = .hexadecimalDump(showsTopic: true, showsTime: true) },
+    Row("--pretty") { $0.isPretty = true },
+    Row("--raw") { $0.isRaw = true },
+    Row("--color", "always") { $0.color = .always },
+    Row("--color", "never") { $0.color = .never },
+    Row("--color=auto") { $0.color = .auto },
+  ]
+
+  @Test("each option means what the interface says", arguments: rows)
+  func meaning(row: Row<OutputPlan>) throws {
+    var expected = OutputPlan()
+    row.change(&expected)
+    #expect(try showing(row.words) == expected)
+  }
+
+  @Test("every option of the group has a row above")
+  func completeness() {
+    let words = Self.rows.flatMap(\.words) + ["--color"]
+    for option in OutputSettings.options.map(\.description) {
+      #expect(option.spellings.allSatisfy { words.contains($0) }, "\(option.name)")
+    }
+  }
+
+  @Test("under mosquitto_sub's name nothing has colours unless they are asked for")
+  func strict() throws {
+    #expect(try showing([], as: "mosquitto_sub").color == .never)
+    #expect(try showing(["--color", "auto"], as: "mosquitto_sub").color == .auto)
+  }
+
+  @Test(
+    "what cannot be meant is told",
+    arguments: [
+      (["-F", "%z"], "-F: there is no '%z'; for a percent sign write %%"),
+      (["-F", "%t", "--json"], "--json: cannot stand together with -F"),
+      (["--json", "--hexdump"], "--hexdump: cannot stand together with --json"),
+      (["-0", "-N"], "-0: cannot stand together with -N"),
+      (["-vvv"], "-v: takes no value, but \"-vvv\" gives it one; options are not joined, write each by itself"),
+      (["--color", "yes"], "--color: \"yes\" is not auto, always or never"),
+    ])
+  func mistakes(words: [String], message: String) {
+    #expect(throws: UsageError(message)) { try showing(words) }
+  }
+}
+
 struct OptionTableTests {
   private let tables = [Publishing.tool.commandLine.options, Subscribing.tool.commandLine.options]
 
@@ -262,7 +316,9 @@ struct OptionTableTests {
     for option in tables.joined() where !option.short.isEmpty {
       #expect(names.updateValue(option.long, forKey: option.short) ?? option.long == option.long)
     }
-    #expect(names.keys.sorted().joined() == "0ACDILMNPRTUVWcdfhiklmnopqrstuvx")
+    #expect(
+      names.keys.sorted().joined(separator: " ")
+        == "0 A C D F I L M N P R T U V W c d f h i k l m n o p q r s t u v vv x")
   }
 
   @Test("help fits a terminal of 80 columns")

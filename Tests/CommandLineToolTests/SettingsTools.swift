@@ -22,11 +22,13 @@ struct Publishing: Sendable {
 struct Subscribing: Sendable {
   var connection = ConnectionSettings()
   var subscribe = SubscribeSettings()
+  var output = OutputSettings()
 
   static let tool = Tool(
     ToolDescription(name: .mqsub, purpose: "subscribe", synopsis: ["-t FILTER"], paragraphs: [], examples: []),
     settings: Subscribing(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
+      + Options(OutputSettings.options) { $1(&$0.output) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }))
@@ -70,6 +72,12 @@ func subscribing(
 ) throws(UsageError) -> (connection: ConnectionPlan, subscribe: SubscribePlan) {
   let (settings, compatibility) = try typed(Subscribing.tool, words, as: program, environment: environment)
   return (try settings.connection.plan(compatibility), try settings.subscribe.plan(settings.connection))
+}
+
+/// What `words` mean for the output of a subscribing tool.
+func showing(_ words: [String], as program: String = "mqsub") throws(UsageError) -> OutputPlan {
+  let (settings, compatibility) = try typed(Subscribing.tool, words, as: program, environment: [:])
+  return try settings.output.plan(compatibility)
 }
 
 /// Words, and how they change what no words mean.

@@ -69,7 +69,8 @@ struct SubscribeTests {
   @Test("a terminal gets no control character of a payload or topic")
   func terminal() throws {
     let broker = try ScriptedBroker()  // mosquitto refuses such topics
-    let terminal = try Terminal("mqsub", broker.options + ["-V", "311", "-t", "#", "-v", "-C", "1"])
+    let terminal = try Terminal(
+      "mqsub", broker.options + ["-V", "311", "-t", "#", "-v", "-C", "1", "--color", "never"])
     let connection = try broker.acceptConnect()
     let identifier = try connection.nextPacket().body.prefix(2)
     try connection.sendBytes([0x90, 3] + identifier + [0])

@@ -17,6 +17,8 @@ public struct OptionDescription: Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
     case output = "Output"
+    case ping = "Ping"
+    case serving = "Answering"
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"

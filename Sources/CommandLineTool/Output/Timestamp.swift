@@ -10,6 +10,12 @@ public struct WallTime: Hashable, Sendable {
     self.seconds = seconds
     self.nanoseconds = nanoseconds
   }
+
+  /// What the clock says.
+  public static var now: WallTime {
+    let time = System.wallClock()
+    return WallTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
+  }
 }
 
 /// Writes points in time as ISO 8601 in the local zone: `2026-11-22T12:55:34.539884+01:00`.

@@ -22,6 +22,10 @@ public struct Compatibility: Sendable {
   public var letsBrokerNameClient: Bool
   /// Whether a session that is kept without a limit given is kept for ever, instead of for seven days.
   public var keepsSessionsForEver: Bool
+  /// Whether output on a terminal has colours unless they are refused.
+  public var colorsTerminals: Bool
+  /// Whether a request is made only with a response topic that the user names.
+  public var needsResponseTopic: Bool
   private var connectFailure: ExitStatus?
 
   /// The status to exit with when the connection could not be made for the reason `status`.
@@ -32,6 +36,7 @@ public struct Compatibility: Sendable {
     switch option.name {
     case "--protocol-version" where version == .fixed(.v311): "311"
     case "--id" where letsBrokerNameClient: "the broker's choice"
+    case "--color" where !colorsTerminals: "never"
     default: option.defaultValue
     }
   }
@@ -41,7 +46,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, connectFailure: nil)
+      keepsSessionsForEver: false, colorsTerminals: true, needsResponseTopic: false, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -49,7 +54,7 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, connectFailure: .usage)
+      keepsSessionsForEver: true, colorsTerminals: false, needsResponseTopic: true, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

@@ -8,8 +8,6 @@ public struct SubscribeSettings: Sendable {
   var qos = QoS.atMostOnce
   var count: Int?
   var hidesRetained = false
-  var showsTopic = false
-  var endsLines = true
 
   /// The defaults.
   public init() {}
@@ -36,10 +34,6 @@ public struct SubscribePlan: Hashable, Sendable {
   public var hidesRetained: Bool
   /// The number of messages to end after.
   public var count: Int?
-  /// Whether a message's topic is shown before its payload.
-  public var showsTopic: Bool
-  /// Whether each message ends its line.
-  public var endsLines: Bool
 }
 
 extension SubscribeSettings {
@@ -54,8 +48,7 @@ extension SubscribeSettings {
       subscribeProperties: try connection.properties.properties(for: .subscribe),
       unsubscribed: unsubscribed.values,
       unsubscribeProperties: try connection.properties.properties(for: .unsubscribe),
-      filtersOut: filtersOut.values, hidesRetained: hidesRetained, count: count, showsTopic: showsTopic,
-      endsLines: endsLines)
+      filtersOut: filtersOut.values, hidesRetained: hidesRetained, count: count)
   }
 
   /// The options of the group.
@@ -98,13 +91,5 @@ extension SubscribeSettings {
         short: "C", value: .one("N"), section: .output, summary: "end after N messages",
         details: "Messages that are left out do not count.")
     ) { (settings, value) throws(UsageError) in settings.count = try value.number(in: 1 ... .max) },
-    Option(
-      OptionDescription(
-        short: "v", long: "verbose", section: .output, summary: "print the topic before the payload",
-        details: "A message without payload is shown as (null).")
-    ) { $0.showsTopic = true },
-    Option(
-      OptionDescription(short: "N", section: .output, summary: "print no end of line after a message")
-    ) { $0.endsLines = false },
   ]
 }
