@@ -10,14 +10,16 @@ extension ExitStatus {
     case .system("recv", _, _), .system("send", _, _): self = .connectionLost
     case .system: self = .cannotConnect
     case .timedOut: self = .timedOut
-    case .closed(.connected): self = .connectionLost
+    case .closed(.connected), .webSocketClosed(.connected, _): self = .connectionLost
+    case .webSocketClosed: self = .cannotConnect
+    case .notLetThrough: self = .proxy
     case .closed: self = .cannotConnect
     case .refused(let packet, _):
       self = packet.returnCode.map { .returnCode($0) } ?? .reasonCode(packet.reasonCode.rawValue)
     case .disconnected(let packet):
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
-    case .protocolError: self = .brokerFault
+    case .otherProtocol, .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper
     case .cannotEncode: self = .usage
@@ -43,7 +45,7 @@ extension Compatibility {
   public func status(of error: ConnectionError) -> ExitStatus {
     switch error {
     case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .closed(.transport),
-      .closed(.connack):
+      .closed(.connack), .webSocketClosed(.connack, _), .notLetThrough:
       status(ofConnectFailure: ExitStatus(error))
     default: ExitStatus(error)
     }

@@ -5,7 +5,11 @@ public import MQTT
 public struct ClientSettings: Sendable {
   /// Where the broker listens.
   public var endpoint: Endpoint
-  /// The IP address to connect from; nil leaves it to the system.
+  /// What stands between here and there, and makes the connection to the broker.
+  public var proxy: ProxySettings?
+  /// How an HTTP server is asked to speak WebSocket; nil for MQTT as it is.
+  public var webSocket: WebSocketSettings?
+  /// The IP address to connect from, or a name of it; nil leaves it to the system.
   public var localAddress: String?
   /// The session, in the first version to be tried.
   public var session: SessionSettings
@@ -17,7 +21,12 @@ public struct ClientSettings: Sendable {
   public var connectTimeout: Duration = .seconds(10)
   /// Asked for the password before each attempt, where it may have changed since the last one. It may take its time, and returns
   /// nil to put the attempt off a little, because something has come up that the caller should hear of first.
-  public var password: (@Sendable () throws(ConnectionError) -> [UInt8]?)?
+  public var password: PasswordRequest?
+  /// The same for the password that the proxy wants.
+  public var proxyPassword: PasswordRequest?
+
+  /// Finds a password; nil when the attempt is to be put off.
+  public typealias PasswordRequest = @Sendable () throws(ConnectionError) -> [UInt8]?
 
   /// The defaults, for a broker and a session.
   public init(endpoint: Endpoint, session: SessionSettings, reconnect: ReconnectPolicy) {
@@ -91,15 +100,16 @@ public final class Client {
 
   /// A client that connects as soon as a `Driver` runs it.
   public convenience init(_ settings: ClientSettings) {
-    self.init(settings, lookUp: Resolver.system)
+    self.init(settings, lookUp: Resolver.system, layers: settings.layers)
   }
 
-  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp) {
+  init(_ settings: ClientSettings, lookUp: @escaping Resolver.LookUp, layers: Connection.MakeLayers?) {
     self.settings = settings
     reconnect = settings.reconnect
     fallbackVersions = settings.fallbackVersions[...]
     connection = Connection(
-      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, session: Session(settings.session))
+      to: settings.endpoint, through: settings.proxy, from: settings.localAddress, lookUp: lookUp, through: layers,
+      session: Session(settings.session))
   }
 
   // MARK: - What the application wants
@@ -304,7 +314,7 @@ public final class Client {
     switch phase {
     case .connecting(let until) where now >= until:
       let error = ConnectionError.timedOut(
-        connection.stage, endpoint: settings.endpoint.description, after: settings.connectTimeout)
+        connection.stage, endpoint: connection.place, after: settings.connectTimeout)
       ended(error, at: now)
     case .waiting(let until) where now >= until:
       attempt(at: now)
@@ -411,18 +421,23 @@ public final class Client {
   }
 
   private func attempt(at now: Instant) {
-    guard let password = settings.password else { return connect(at: now) }
+    guard settings.password != nil || settings.proxyPassword != nil else { return connect(at: now) }
     do throws(ConnectionError) {
-      guard let password = try password() else {
-        phase = .waiting(until: .now + .milliseconds(100))
-        return
+      if let request = settings.proxyPassword {
+        guard let password = try request() else { return putOff() }
+        connection.proxy?.password = password
       }
-      connection.session.settings.connect.password = password
+      if let request = settings.password {
+        guard let password = try request() else { return putOff() }
+        connection.session.settings.connect.password = password
+      }
       connect(at: .now)
     } catch {
       ended(error, at: .now)
     }
   }
+
+  private func putOff() { phase = .waiting(until: .now + .milliseconds(100)) }
 
   private func connect(at now: Instant) {
     phase = .connecting(until: now + settings.connectTimeout)
@@ -445,7 +460,7 @@ public final class Client {
   private func ended(_ error: ConnectionError, at now: Instant) {
     if isEndingSession { return left(at: now) }
     if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
-    if case .closed(.connack) = error, fallBack(at: now) { return }
+    if error.isCloseInsteadOfConnack, fallBack(at: now) { return }
     connection.close()
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.

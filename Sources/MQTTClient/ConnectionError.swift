@@ -29,12 +29,18 @@ public enum ConnectionError: Error, Sendable {
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
+  /// The server took leave from WebSocket.
+  case webSocketClosed(ConnectionStage, WebSocketClosing)
+  /// The proxy, or the HTTP server that was asked to speak WebSocket, would not; the explanation names it and says what it answered.
+  case notLetThrough(explanation: String, isTransient: Bool)
   /// CONNACK with a failure.
   case refused(ConnackPacket, version: ProtocolVersion)
   /// DISCONNECT from the broker.
   case disconnected(DisconnectPacket)
   /// The broker was silent for 1.5 times the keep alive, in seconds.
   case silent(keepAlive: Int)
+  /// What answered CONNECT does not speak MQTT but this.
+  case otherProtocol(String, endpoint: String)
   /// The broker broke the protocol.
   case protocolError(ProtocolError)
   /// The broker said that it does not offer what was asked for.
@@ -51,9 +57,19 @@ public enum ConnectionError: Error, Sendable {
     case .system(let call, let number, _):
       // A path that is not there yet may come with the broker; an address that is not ours will not.
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
+    case .webSocketClosed(_, let closing): closing.isTransient
+    case .notLetThrough(_, let isTransient): isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .protocolError, .notSupported, .cannotEncode: false
+    case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
+    }
+  }
+
+  /// Whether the broker took CONNECT and said nothing, as some do that do not speak its version.
+  var isCloseInsteadOfConnack: Bool {
+    switch self {
+    case .closed(.connack), .webSocketClosed(.connack, _): true
+    default: false
     }
   }
 }
@@ -90,6 +106,10 @@ extension ConnectionError: CustomStringConvertible {
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
     case .closed: return "the broker closed the connection"
+    case .webSocketClosed(.connack, let closing):
+      return "the broker closed the WebSocket instead of answering CONNECT: \(closing)"
+    case .webSocketClosed(_, let closing): return "the broker closed the WebSocket: \(closing)"
+    case .notLetThrough(let explanation, _): return explanation
     case .refused(let packet, let version):
       var text = "the broker refused the connection: \(packet.reasonCode)"
       if packet.returnCode != nil, version.hasProperties {
@@ -102,6 +122,14 @@ extension ConnectionError: CustomStringConvertible {
       return "the broker ended the connection: \(packet.reasonCode)" + reason(packet.properties)
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s"
+    case .otherProtocol(let name, let endpoint):
+      let advice =
+        switch name {
+        case "HTTP": " (is it a port for WebSocket? see --ws)"
+        case "TLS": " (is it a port for TLS?)"
+        default: " (is the port right?)"
+        }
+      return "\(endpoint) speaks \(name), not MQTT\(advice)"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation)"
     case .noPassword(let explanation): return "password: \(explanation)"
     case .notSupported(let error), .cannotEncode(let error): return error.explanation

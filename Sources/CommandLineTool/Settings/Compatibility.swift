@@ -26,7 +26,12 @@ public struct Compatibility: Sendable {
   public var colorsTerminals: Bool
   /// Whether a request is made only with a response topic that the user names.
   public var needsResponseTopic: Bool
+  /// Whether WebSocket is looked for at the ports of HTTP, instead of at those of MQTT.
+  private var usesPortsOfHTTP: Bool
   private var connectFailure: ExitStatus?
+
+  /// The broker's port where nobody said it.
+  func port(usesWebSocket: Bool) -> Int { usesWebSocket && usesPortsOfHTTP ? 80 : 1883 }
 
   /// The status to exit with when the connection could not be made for the reason `status`.
   public func status(ofConnectFailure status: ExitStatus) -> ExitStatus { connectFailure ?? status }
@@ -46,7 +51,8 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, colorsTerminals: true, needsResponseTopic: false, connectFailure: nil)
+      keepsSessionsForEver: false, colorsTerminals: true, needsResponseTopic: false, usesPortsOfHTTP: true,
+      connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -54,7 +60,8 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, colorsTerminals: false, needsResponseTopic: true, connectFailure: .usage)
+      keepsSessionsForEver: true, colorsTerminals: false, needsResponseTopic: true, usesPortsOfHTTP: false,
+      connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

@@ -22,9 +22,10 @@ extension ConnectionSettings {
     details: """
       Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
-      brackets. TOPIC is taken as it is.
+      brackets. TOPIC is taken as it is. With ws:// in front MQTT goes through WebSocket, the port is 80, and what stands \
+      behind the host is the path of {--ws-path}; unix:/PATH is a unix socket.
       """,
-    environment: "MQTOOLS_URL", secret: { BrokerURL.password(in: $0[0]) })
+    environment: "MQTOOLS_URL", secret: { URLAuthority.password(in: $0[0]) })
 
   /// What `-P` is.
   static let passwordDescription = OptionDescription(
@@ -41,7 +42,9 @@ extension ConnectionSettings {
     details: "Its members are time, level, tool and message.")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] = [
+  public static let options: [Option<ConnectionSettings>] = basicOptions + transportOptions
+
+  private static let basicOptions: [Option<ConnectionSettings>] = [
     // MARK: Broker
 
     Option(
@@ -51,11 +54,14 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)")
-    ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
+        short: "p", long: "port", value: .one("PORT"), section: .connection,
+        summary: "port of the broker (1883, 80 with --ws)",
+        details: "With 0, the host is the path of a unix socket.")
+    ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(
-        short: "A", value: .one("ADDRESS"), section: .connection, summary: "connect from this local name or address")
+        short: "A", value: .one("ADDRESS"), section: .connection,
+        summary: "connect from this local address, or one of this name")
     ) { (settings, value) throws(UsageError) in settings.bindAddress = try value.hostName() },
     Option(
       OptionDescription(

@@ -10,15 +10,14 @@ extension ConnectionPlan {
     _ invocation: Invocation, _ diagnostics: Diagnostics
   ) throws(UsageError) {
     for path in invocation.exposedFiles { diagnostics.advice(SecretSource.exposure(of: "\"\(path)\"")) }
-    switch passwordSource {
-    case .command, nil: break
-    case let source?:
-      do throws(SecretError) {
-        connect.password = try source.read(asking: question, within: connectTimeout, diagnostics)
-      } catch {
-        throw UsageError("password: \(error.explanation)")
-      }
-      passwordSource = nil
+    if let password = try secret(of: &passwordSource, "password", asking: question, diagnostics) {
+      connect.password = password
+    }
+    if let proxy,
+      let password = try secret(
+        of: &proxyPasswordSource, "proxy's password", asking: "Password for the proxy \(proxy.host)", diagnostics)
+    {
+      self.proxy?.password = password
     }
     for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
       let variable = option.environment
@@ -31,12 +30,27 @@ extension ConnectionPlan {
     }
   }
 
+  /// Reads the secret, which messages call `name`, and forgets where it was; nil where a command has to be run for it.
+  private func secret(
+    of source: inout SecretSource?, _ name: String, asking question: String, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [UInt8]? {
+    switch source {
+    case .command, nil: return nil
+    case let found?:
+      source = nil
+      do throws(SecretError) { return try found.read(asking: question, within: connectTimeout, diagnostics) } catch {
+        throw UsageError("\(name): \(error.explanation)")
+      }
+    }
+  }
+
   private var question: String {
     connect.userName.map { "Password of \($0) at \(host)" } ?? "Password for \(host)"
   }
 
   /// Whether the broker is on this machine by the look of its name.
   private var isLoopback: Bool {
+    if unixPath != nil { return true }
     let name = lowercased(host.utf8)
     if name.starts(with: "127.".utf8) { return name.allSatisfy { $0 < UInt8(ascii: ":") } }  // 127.example is far away.
     return name.elementsEqual("localhost".utf8) || name.elementsEqual("::1".utf8)

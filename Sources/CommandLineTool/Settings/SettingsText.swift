@@ -51,9 +51,15 @@ struct SettingsText {
   /// A URL is not a setting of its own, but says several.
   private mutating func take(url argument: Argument) {
     guard let url = try? BrokerURL(argument) else { return }  // The options were carried out before: it is one.
+    if let path = url.unixPath { return take("--unix", Self.shown(Array(path.utf8)), argument.source) }
     let host = Self.shown(Array(url.host.utf8))
     take(Self.host, host, argument.source)
-    take("--port", "\(url.port ?? 1883)", argument.source)
+    take(
+      "--port", "\(url.port ?? compatibility.port(usesWebSocket: url.scheme.usesWebSocket))", argument.source)
+    if url.scheme.usesWebSocket || index(of: "--ws").map({ !uses[$0].isEmpty }) == true {
+      take("--ws", url.scheme.usesWebSocket ? "yes" : "no", argument.source)
+    }
+    if let path = url.webSocketPath { take("--ws-path", Self.shown(path), argument.source) }
     if let name = url.userName { take("--username", Self.shown(name.utf8), argument.source, host: host) }
     if url.password != nil { take("--pw", Self.masked, argument.source, host: host) }
     if let topic = url.topic { take("--topic", Self.shown(topic.bytes), argument.source) }
