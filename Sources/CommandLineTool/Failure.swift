@@ -10,7 +10,8 @@ extension ExitStatus {
     case .system("recv", _, _), .system("send", _, _): self = .connectionLost
     case .system: self = .cannotConnect
     case .timedOut: self = .timedOut
-    case .closed(.connected), .webSocketClosed(.connected, _): self = .connectionLost
+    case .closed(.suback), .closed(.connected), .webSocketClosed(.suback, _), .webSocketClosed(.connected, _):
+      self = .connectionLost
     case .webSocketClosed: self = .cannotConnect
     case .notLetThrough: self = .proxy
     case .closed: self = .cannotConnect

@@ -89,13 +89,15 @@ extension RequestSettings {
     ) { (settings, value) throws(UsageError) in settings.idle = try value.durationAboveZero() },
     Option(
       OptionDescription(
-        long: "until", value: .one("TEST"), section: .subscriptions, summary: "end after the first reply that passes TEST",
+        long: "until", value: .one("TEST"), section: .subscriptions,
+        summary: "end after the first reply that passes TEST",
         details: "Such as 'payload = done' or '.state = ready'. mqsub(1) describes the language.")
     ) { (settings, value) throws(UsageError) in settings.until = try TestExpression(value.bytes) },
     Option(
       OptionDescription(
         long: "where", value: .one("TEST"), section: .subscriptions,
-        summary: "leave out replies that do not pass TEST; may be repeated", details: "What is left out does not count.")
+        summary: "leave out replies that do not pass TEST; may be repeated", details: "What is left out does not count."
+      )
     ) { (settings, value) throws(UsageError) in
       settings.conditions.append(try TestExpression(value.bytes), from: value.source)
     },
@@ -156,7 +158,9 @@ extension RequestSettings {
           """)
     ) { (settings, value) throws(UsageError) in
       settings.goals = try Goal.goals(in: value)
-      if settings.goals.contains(where: { $0.metric == .rate }) { throw UsageError("the rate is nothing that is measured") }
+      if settings.goals.contains(where: { $0.metric == .rate }) {
+        throw UsageError("the rate is nothing that is measured")
+      }
     },
 
     // MARK: Answering

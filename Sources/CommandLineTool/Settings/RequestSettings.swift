@@ -194,7 +194,9 @@ extension RequestSettings {
   ) throws(UsageError) -> RequestPlan.Exchange {
     var topic: TopicName?
     if let filter = topics.values.last {
-      do { topic = try TopicName(utf8: filter.utf8) } catch { throw UsageError("-t: '\(filter)': \(error.explanation)") }
+      do { topic = try TopicName(utf8: filter.utf8) } catch {
+        throw UsageError("-t: '\(filter)': \(error.explanation)")
+      }
     }
     if topic != nil, responseTopic == nil {
       if compatibility.needsResponseTopic { throw UsageError("no response topic: name one with -e") }
