@@ -7,6 +7,7 @@ struct RRSettings: Sendable {
   var connection = ConnectionSettings()
   var request = RequestSettings()
   var output = OutputSettings()
+  var command = CommandSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -44,10 +45,13 @@ struct RRSettings: Sendable {
         .init("Measure the way to the broker and back.", "mqrr -h broker.example --ping -C 5"),
         .init("Answer each request with what a command makes of it.", "mqrr -t math --serve bc"),
         .init("Collect the answers of all who reply within two seconds.", "mqrr -t who/is/there -n --idle 2s"),
-        .init("A responder that has to know the response topic, as on MQTT 3.1.1.", "mqrr -t get -e got -m temperature -V 311"),
+        .init(
+          "A responder that has to know the response topic, as on MQTT 3.1.1.",
+          "mqrr -t get -e got -m temperature -V 311"),
       ]),
     settings: RRSettings(),
     options: Options(RequestSettings.options) { $1(&$0.request) } + Options(OutputSettings.options) { $1(&$0.output) }
+      + Options(CommandSettings.rules(standard: "skip")) { $1(&$0.command) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.request.take(topicIn: topic) }),
@@ -57,6 +61,7 @@ struct RRSettings: Sendable {
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     let compatibility = invocation.compatibility
     let plan = try request.plan(connection, compatibility)
+    try command.check(hasCommand: plan.hasCommand, by: "--serve")
     let output = try output.plan(compatibility)
     var connection = try connection.plan(compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
@@ -69,12 +74,16 @@ struct RRSettings: Sendable {
       connection.asksForResponseInformation(asking.exchange)
       makeRole = { Requester(asking, requests, output, over: $0) }
     case .ping(let pinging):
-      let payload = try pinging.payload.map { (source) throws(UsageError) in try source.load(pinging.encoding, until: limit) }
+      let payload = try pinging.payload.map { (source) throws(UsageError) in
+        try source.load(pinging.encoding, until: limit)
+      }
       connection.asksForResponseInformation(pinging.exchange)
       makeRole = { Pinger(pinging, payload: payload, isJSON: output.style == .json, over: $0) }
     case .serve(let serving):
       isOpenEnded = true
-      makeRole = { (conversation) throws(SystemError) in try Responder(serving, over: conversation) }
+      makeRole = { (conversation) throws(SystemError) in
+        Responder(serving, try queue(serving, diagnostics), over: conversation)
+      }
     }
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
@@ -86,6 +95,18 @@ struct RRSettings: Sendable {
       diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
+  }
+}
+
+extension RRSettings {
+  /// Where requests wait for the command that answers them; nil where there is none.
+  private func queue(
+    _ serving: RequestPlan.Serving, _ diagnostics: Diagnostics
+  ) throws(SystemError) -> CommandQueue? {
+    guard case .command(let command) = serving.answer else { return nil }
+    // A responder goes on after a request that its command does not like. No payload is longer than that.
+    return try CommandQueue(
+      command, self.command, onFailure: self.command.failure ?? .skip, outputLimit: 268_435_455, diagnostics)
   }
 }
 

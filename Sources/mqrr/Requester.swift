@@ -50,6 +50,7 @@ final class Requester: Role {
 
   private var client: Client { conversation.client }
   private var diagnostics: Diagnostics { conversation.diagnostics }
+  private var hasFinalTests: Bool { !plan.finalTests.isEmpty }
 
   // MARK: - Asking
 
@@ -151,14 +152,13 @@ final class Requester: Role {
     // One request may have many replies; of many requests each has one.
     if requests.areLines { open.remove(at: index) }
     somethingHappened()
-    guard plan.conditions.allSatisfy({ $0.passes(message) }) else { return endIfAllIsAnswered() }
+    guard plan.tests.allSatisfy({ $0.passes(message) }) else { return endIfAllIsAnswered() }
     received += 1
     noticeTime = nil
     show(message)
     if plan.showsLatency { conversation.output.append(latency: time) }
-    if let until = plan.until, until.passes(message) {
-      conversation.complete(tally.status)
-    } else if received == plan.count ?? (plan.until != nil || plan.idle != nil || requests.areLines ? nil : 1) {
+    let isFinal = hasFinalTests && plan.finalTests.allSatisfy { $0.passes(message) }
+    if isFinal || received == plan.count ?? (hasFinalTests || plan.idle != nil || requests.areLines ? nil : 1) {
       conversation.complete(tally.status)
     } else {
       endIfAllIsAnswered()
@@ -179,7 +179,8 @@ final class Requester: Role {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
     switch format.append(message, at: time, to: &conversation.output) {
     case .payloadIsNotJSON: diagnostics.warning("the payload is not JSON, and %J leaves it out")
-    case .payloadIsNoNumber: diagnostics.warning("the payload has not the length of a number, and %f or %d leaves it out")
+    case .payloadIsNoNumber:
+      diagnostics.warning("the payload has not the length of a number, and %f or %d leaves it out")
     case nil: break
     }
   }
@@ -198,7 +199,7 @@ final class Requester: Role {
 
   private func idle() {
     idleDeadline = nil
-    let isEnough = plan.count == nil && plan.until == nil && received > 0 && !(requests.areLines && !open.isEmpty)
+    let isEnough = plan.count == nil && !hasFinalTests && received > 0 && !(requests.areLines && !open.isEmpty)
     if isEnough { return conversation.complete(tally.status) }
     diagnostics.error("\(missing) within \(plan.idle.map { "\($0)" } ?? "")\(circumstances)")
     conversation.complete(.timedOut)
@@ -222,7 +223,9 @@ final class Requester: Role {
 
   private var circumstances: String {
     var text = isUnheard ? ", to which nobody subscribes" : ""
-    if ignored > 0 { text += "; \(ignored) other \(ignored == 1 ? "message" : "messages") came there and answered nothing" }
+    if ignored > 0 {
+      text += "; \(ignored) other \(ignored == 1 ? "message" : "messages") came there and answered nothing"
+    }
     return text
   }
 
@@ -230,9 +233,9 @@ final class Requester: Role {
 
   private func endIfAllIsAnswered() {
     guard isSubscribed, requests.isExhausted, open.isEmpty else { return }
-    let isUnmet = plan.until != nil || plan.count.map { received < $0 } == true
+    let isUnmet = hasFinalTests || plan.count.map { received < $0 } == true
     if isUnmet, tally.failed == 0 {
-      diagnostics.error("all requests were answered, and not as \(plan.until == nil ? "-C" : "--until") has it")
+      diagnostics.error("all requests were answered, and not as \(!hasFinalTests ? "-C" : "--until") has it")
       conversation.complete(.timedOut)
     } else {
       conversation.complete(tally.status)

@@ -6,17 +6,16 @@ internal import MQTTClient
 final class Responder: Role {
   private let plan: RequestPlan.Serving
   private let conversation: Conversation
-  private var hasSubscribed = false
-  private var pool: JobPool?
-  /// Requests whose command has not been started.
-  private var waiting: [(input: JobInput, place: ReplyPlace)] = []
-  /// Requests whose command runs, by the number of the job.
-  private var running: [(number: Int, place: ReplyPlace)] = []
-  private var lastNumber = 0
+  /// Requests that a command answers; nil where it is an echo.
+  private let queue: CommandQueue?
+  /// Where the replies to those go.
+  private var places: [(number: Int, place: ReplyPlace)] = []
   /// Replies that the client does not take yet.
   private var replies: [(payload: [UInt8], place: ReplyPlace)] = []
   /// Requests whose reply the broker has not acknowledged.
-  private var unacknowledged: [(number: Int, delivery: Delivery?)] = []
+  private var unacknowledged: [(number: Int, delivery: Delivery)] = []
+  private var hasSubscribed = false
+  private var isFull = false
   private var hasWarned = false
   private var failures = Tally()
   /// A signal came: when what runs has to be done.
@@ -30,26 +29,21 @@ final class Responder: Role {
     var delivery: Delivery?
   }
 
-  /// Requests that wait here, beyond which nothing more is read from the broker.
+  /// Replies that may wait before nothing more is read from the broker.
   private static let waitingLimit = 100
-  /// A payload of MQTT is no longer.
-  private static let replyLimit = 268_435_455
-  /// How long commands may go on after a signal.
-  private static let stopPatience: Duration = .seconds(5)
 
-  init(_ plan: RequestPlan.Serving, over conversation: Conversation) throws(SystemError) {
+  init(_ plan: RequestPlan.Serving, _ queue: CommandQueue?, over conversation: Conversation) {
     self.plan = plan
+    self.queue = queue
     self.conversation = conversation
-    if case .command(let command) = plan.answer {
-      pool = try JobPool(command, jobs: plan.jobs, timeLimit: plan.timeLimit, outputLimit: Self.replyLimit)
-      pool?.watch(in: &conversation.driver)
-    }
+    queue?.watch(in: &conversation.driver)
   }
 
   private var client: Client { conversation.client }
   private var diagnostics: Diagnostics { conversation.diagnostics }
 
   func connected(_ packet: ConnackPacket) {
+    if let forgotten = queue?.connected(packet) { places.removeAll { forgotten.contains($0.number) } }
     if !hasSubscribed { conversation.subscribe(plan.subscriptions, plan.subscribeProperties) }
     hasSubscribed = true
   }
@@ -59,12 +53,13 @@ final class Responder: Role {
   // MARK: - Requests
 
   func take(_ message: MessageView, _ delivery: Delivery?) {
+    guard stopTime == nil else { return }
     guard let place = place(ofReplyTo: message, delivery) else {
       if let delivery { client.acknowledge(delivery) }
       return
     }
-    if pool != nil {
-      waiting.append((JobInput(message, at: .now), place))
+    if let queue {
+      places.append((queue.append(message, delivery), place))
     } else if replies.isEmpty, client.canPublish {
       reply(message.payload, to: place)
     } else {
@@ -74,10 +69,10 @@ final class Responder: Role {
 
   /// Where the reply goes; nil where none can or shall be given.
   private func place(ofReplyTo message: MessageView, _ delivery: Delivery?) -> ReplyPlace? {
-    // A request that the broker has kept is one that somebody made some time.
+    // What the broker had kept was asked some time, by somebody who may not be there any more.
     if message.retain, !(plan.takesRetained && client.version.hasSubscriptionOptions) { return nil }
     var topic = plan.responseTopic?.utf8
-    if let bytes = message.responseTopic { topic = try? TopicName(utf8: bytes).utf8 }
+    if let bytes = message.responseTopic { topic = (try? TopicName(utf8: bytes))?.utf8 }
     guard let topic else {
       let name = String(decoding: message.topic, as: UTF8.self)
       let line = "a request on '\(name)' names no topic for its reply; -e gives one to such requests"
@@ -89,15 +84,22 @@ final class Responder: Role {
       topic: topic, correlationData: message.correlationData.map { Array($0) }, qos: message.qos, delivery: delivery)
   }
 
-  var wantsMessages: Bool { waiting.count < Self.waitingLimit && replies.count < Self.waitingLimit }
+  var wantsMessages: Bool { !isFull && replies.count < Self.waitingLimit }
 
   // MARK: - Replies
 
+  func ready(_ descriptor: Int32) { queue?.ready(descriptor) }
+
   func work() {
     if let stopTime, conversation.driver.now >= stopTime { return conversation.leave(.status(.ok)) }
-    pool?.deadlineReached(at: conversation.driver.now)
-    takeEnds()
-    startJobs()
+    var isIdle = true
+    switch queue?.work(&conversation.driver, { work, output in dealtWith(work, output) }) {
+    case .stopped(let status): return conversation.leave(.status(status))
+    case .full: (isFull, isIdle) = (true, false)
+    case .busy: (isFull, isIdle) = (false, false)
+    case .idle: isFull = false
+    case nil: break
+    }
     var sent = 0
     while sent < replies.count, client.canPublish {
       let (payload, place) = replies[sent]
@@ -105,8 +107,16 @@ final class Responder: Role {
       sent += 1
     }
     replies.removeFirst(sent)
-    if stopTime != nil, running.isEmpty, replies.isEmpty, client.publishesInFlight == 0 {
-      conversation.leave(.status(.ok))
+    if stopTime != nil, isIdle, replies.isEmpty, client.publishesInFlight == 0 { conversation.leave(.status(.ok)) }
+  }
+
+  private func dealtWith(_ work: CommandQueue.Work, _ output: [UInt8]?) {
+    guard let index = places.firstIndex(where: { $0.number == work.number }) else { return }
+    let place = places.remove(at: index).place
+    if let output {
+      replies.append((output, place))
+    } else if let delivery = work.delivery {
+      client.acknowledge(delivery)
     }
   }
 
@@ -119,7 +129,7 @@ final class Responder: Role {
           topic: topic, payload: payload, qos: place.qos, retain: false, properties: properties,
           at: conversation.driver.now)
       }
-      if let number { return unacknowledged.append((number, place.delivery)) }
+      if let number, let delivery = place.delivery { return unacknowledged.append((number, delivery)) }
     } catch {
       refused(ExitStatus(error), "the reply to '\(String(decoding: place.topic, as: UTF8.self))': \(error.explanation)")
     }
@@ -131,61 +141,31 @@ final class Responder: Role {
       refused(.reasonCode(reason.rawValue), "the broker refused a reply: \(reason)" + (text.map { ": \($0)" } ?? ""))
     }
     guard let index = unacknowledged.firstIndex(where: { $0.number == number }) else { return }
-    if let delivery = unacknowledged.remove(at: index).delivery { client.acknowledge(delivery) }
+    client.acknowledge(unacknowledged.remove(at: index).delivery)
   }
 
-  /// Says that there is no reply; what is wrong with each is said once.
+  /// Says that there is no reply; of each kind of failure once.
   private func refused(_ status: ExitStatus, _ line: String) {
     if failures.count(status) { diagnostics.error(line) } else { diagnostics.debug(line) }
   }
 
-  // MARK: - Commands
-
-  func ready(_ descriptor: Int32) {
-    _ = pool?.ready(descriptor, &conversation.driver)
-  }
-
-  private func startJobs() {
-    while stopTime == nil, !waiting.isEmpty, pool?.hasRoom == true {
-      let (input, place) = waiting.removeFirst()
-      lastNumber += 1
-      do throws(SystemError) {
-        try pool?.start(lastNumber, input, &conversation.driver)
-        running.append((lastNumber, place))
-      } catch {
-        diagnostics.error("the command cannot be started: \(error.call): \(error.explanation)")
-        return conversation.leave(.status(.helper))
-      }
-    }
-  }
-
-  private func takeEnds() {
-    while let end = pool?.nextEnd() {
-      guard let index = running.firstIndex(where: { $0.number == end.number }) else { continue }
-      let place = running.remove(at: index).place
-      guard let failure = end.failure else {
-        replies.append((end.output, place))
-        continue
-      }
-      diagnostics.error("no reply to '\(String(decoding: place.topic, as: UTF8.self))': the command \(failure)")
-      if plan.failureRule == .stop { return conversation.leave(.status(.helper)) }
-      if let delivery = place.delivery { client.acknowledge(delivery) }
-    }
-  }
-
   // MARK: - The end
 
-  var deadline: Instant? { [pool?.deadline, stopTime].compactMap { $0 ?? nil }.min() }
+  var deadline: Instant? {
+    guard let stopTime else { return queue?.deadline }
+    return min(stopTime, queue?.deadline ?? stopTime)
+  }
 
   func timedOut() -> ExitStatus {
     diagnostics.error("timed out after \(conversation.connection.timeout.map { "\($0)" } ?? "")")
     return .timedOut
   }
 
-  /// What runs may end, nothing new is begun; a second signal does not wait.
+  /// What runs may come to its end, nothing new is begun; a second signal does not wait.
   func interrupted(by signal: Signal) {
-    if stopTime != nil || running.isEmpty && replies.isEmpty { return conversation.leave(.status(.ok)) }
-    stopTime = conversation.driver.now + Self.stopPatience
+    let patience = queue?.stop() ?? .zero
+    if stopTime != nil || patience == .zero && replies.isEmpty { return conversation.leave(.status(.ok)) }
+    stopTime = conversation.driver.now + patience
   }
 
   func end(_ ending: Ending) -> Ending { ending }

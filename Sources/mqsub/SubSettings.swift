@@ -5,6 +5,7 @@ struct SubSettings: Sendable {
   var connection = ConnectionSettings()
   var subscribe = SubscribeSettings()
   var output = OutputSettings()
+  var command = CommandSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -30,10 +31,15 @@ struct SubSettings: Sendable {
         .init(
           "Go on where the last run ended: the broker keeps what comes meanwhile.",
           "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt"),
-      ]),
+        .init(
+          "Let a program deal with each message, at least once.",
+          "mqsub -c -i worker -q 1 -t jobs --exec './work \"$MESSAGE_TOPIC\"' --exec-failure retry"),
+      ],
+      environment: CommandSettings.variables),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }
+      + Options(CommandSettings.options) { $1(&$0.command) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
@@ -44,11 +50,18 @@ struct SubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility)
     let plan = try subscribe.plan(self.connection)
     let output = try output.plan(invocation.compatibility)
+    try command.check(hasCommand: command.command != nil, by: "--exec")
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     do throws(SystemError) {
+      let sink: any MessageSink
+      if let command = self.command.command {
+        sink = try CommandSink(self.command, command: command, diagnostics)
+      } else {
+        sink = MessageOutput(output, diagnostics)
+      }
       var subscriber = Subscriber(
-        plan, to: MessageOutput(output, diagnostics), over: connection, as: invocation.compatibility,
+        plan, to: sink, over: connection, as: invocation.compatibility,
         diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {

@@ -249,8 +249,10 @@ struct Subscriber: ~Copyable {
     case .running:
       diagnostics.error("\(error)")
       phase = .over(compatibility.status(of: error))
-    case .over: break
+    case .over: return nil
     }
+    // Nothing that is begun now could be acknowledged.
+    _ = sink.stop()
     return nil
   }
 }

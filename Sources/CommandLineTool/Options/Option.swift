@@ -18,7 +18,7 @@ public struct OptionDescription: Sendable {
     case subscriptions = "Subscriptions"
     case output = "Output"
     case ping = "Ping"
-    case serving = "Answering"
+    case commands = "Commands"
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"

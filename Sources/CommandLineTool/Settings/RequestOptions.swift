@@ -90,16 +90,20 @@ extension RequestSettings {
     Option(
       OptionDescription(
         long: "until", value: .one("TEST"), section: .subscriptions,
-        summary: "end after the first reply that passes TEST",
-        details: "Such as 'payload = done' or '.state = ready'. mqsub(1) describes the language.")
-    ) { (settings, value) throws(UsageError) in settings.until = try TestExpression(value.bytes) },
+        summary: "end after the first reply that passes TEST; may be repeated",
+        details: """
+          Such as 'payload = done' or '.state = ready'; mqsub(1) describes the language. Of several tests it has to pass all.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      settings.finalTests.append(try TestExpression(value.bytes), from: value.source)
+    },
     Option(
       OptionDescription(
         long: "where", value: .one("TEST"), section: .subscriptions,
         summary: "leave out replies that do not pass TEST; may be repeated", details: "What is left out does not count."
       )
     ) { (settings, value) throws(UsageError) in
-      settings.conditions.append(try TestExpression(value.bytes), from: value.source)
+      settings.tests.append(try TestExpression(value.bytes), from: value.source)
     },
     Option(
       OptionDescription(
@@ -167,7 +171,7 @@ extension RequestSettings {
 
     Option(
       OptionDescription(
-        long: "serve", value: .one("COMMAND"), section: .serving, summary: "answer requests with what COMMAND prints",
+        long: "serve", value: .one("COMMAND"), section: .commands, summary: "answer requests with what COMMAND prints",
         details: """
           The shell runs it for each request, with the payload on its standard input and all else in variables: \
           MESSAGE_TOPIC, MESSAGE_QOS, MESSAGE_TIME, MESSAGE_RESPONSE_TOPIC and so on. Nothing of a request becomes part of \
@@ -181,7 +185,7 @@ extension RequestSettings {
     },
     Option(
       byUse: OptionDescription(
-        long: "serve-echo", section: .serving, summary: "answer requests with their own payload",
+        long: "serve-echo", section: .commands, summary: "answer requests with their own payload",
         details: "For {--ping}, and to try things out.")
     ) { (settings, use) throws(UsageError) in
       try settings.role.set(.serve(.echo), by: "--serve-echo", from: use.source)

@@ -14,17 +14,14 @@ public struct RequestSettings: Sendable {
 
   var count: Int?
   var idle: Duration?
-  var until: TestExpression?
-  var conditions = Accumulated<TestExpression>()
+  var finalTests = Accumulated<TestExpression>()
+  var tests = Accumulated<TestExpression>()
   var showsLatency = false
 
   var role = Exclusive<Role>()
   var interval: Duration?
   var goals: [Goal] = []
   var readyCommand: [UInt8]?
-  var failureRule: RequestPlan.FailureRule?
-  var jobs: Int?
-  var timeLimit: Duration?
 
   /// What the tool does instead of asking.
   enum Role: Sendable {
@@ -80,10 +77,10 @@ public enum RequestPlan: Sendable {
     public var count: Int?
     /// How long nothing may come before it ends.
     public var idle: Duration?
-    /// A reply that passes is the last one.
-    public var until: TestExpression?
+    /// A reply that passes all of them is the last one, if there are any.
+    public var finalTests: [TestExpression]
     /// Replies that do not pass all of them are left out.
-    public var conditions: [TestExpression]
+    public var tests: [TestExpression]
     /// Whether the time that a reply took is printed behind it.
     public var showsLatency: Bool
   }
@@ -120,12 +117,6 @@ public enum RequestPlan: Sendable {
     public var answer: Answer
     /// What to run when requests can come.
     public var readyCommand: [UInt8]?
-    /// What becomes of a request whose command failed.
-    public var failureRule: FailureRule
-    /// How many commands may run at a time.
-    public var jobs: Int
-    /// How long a command may take.
-    public var timeLimit: Duration?
   }
 
   /// How a reply is found.
@@ -135,13 +126,12 @@ public enum RequestPlan: Sendable {
     /// It is what this command prints, which has the payload on its standard input.
     case command([UInt8])
   }
+}
 
-  /// What follows from a command that failed. There is no reply to its request.
-  public enum FailureRule: Hashable, Sendable {
-    /// The next request.
-    case skip
-    /// The end.
-    case stop
+extension RequestPlan {
+  /// Whether a command of the user's answers.
+  public var hasCommand: Bool {
+    if case .serve(let serving) = self, case .command = serving.answer { true } else { false }
   }
 }
 
@@ -168,8 +158,8 @@ extension RequestSettings {
       throw UsageError("-D: correlation-data is for one request, and with -l each has its own")
     }
     return RequestPlan.Asking(
-      exchange: exchange, payload: payload, encoding: encoding ?? .text, count: count, idle: idle, until: until,
-      conditions: conditions.values, showsLatency: showsLatency)
+      exchange: exchange, payload: payload, encoding: encoding ?? .text, count: count, idle: idle,
+      finalTests: finalTests.values, tests: tests.values, showsLatency: showsLatency)
   }
 
   private func pinging(
@@ -223,7 +213,6 @@ extension RequestSettings {
     let option = answer == .echo ? "--serve-echo" : "--serve"
     let payload: [(String, Bool)] = [("-m, -n, -f, -s and -l", payload.value != nil), ("--encoding", encoding != nil)]
     try refuse(payload + choosingOptions + askingOptions + pingOptions, by: option)
-    if answer == .echo { try refuse(commandOptions, by: option) }
     guard !topics.values.isEmpty else { throw UsageError("\(option): needs -t, the topic of the requests") }
     if let responseTopic, topics.values.contains(where: { $0.matches(responseTopic) }) {
       throw UsageError("-e: replies to '\(responseTopic)' would be requests again")
@@ -238,21 +227,17 @@ extension RequestSettings {
       subscriptions: topics.values.map { Subscription(filter: $0, options: options) },
       takesRetained: retainAsPublished && !hidesRetained,
       subscribeProperties: try connection.properties.properties(for: .subscribe), responseTopic: responseTopic,
-      properties: properties, answer: answer, readyCommand: readyCommand, failureRule: failureRule ?? .skip,
-      jobs: jobs ?? 1, timeLimit: timeLimit)
+      properties: properties, answer: answer, readyCommand: readyCommand)
   }
 
   // MARK: - What does not go together
 
   private var choosingOptions: [(String, Bool)] {
-    [("--idle", idle != nil), ("--until", until != nil), ("--where", !conditions.values.isEmpty)]
+    [("--idle", idle != nil), ("--until", !finalTests.values.isEmpty), ("--where", !tests.values.isEmpty)]
   }
   private var askingOptions: [(String, Bool)] { [("-C", count != nil), ("--latency", showsLatency)] }
   private var pingOptions: [(String, Bool)] { [("--interval", interval != nil), ("--goal", !goals.isEmpty)] }
-  private var commandOptions: [(String, Bool)] {
-    [("--exec-failure", failureRule != nil), ("--exec-jobs", jobs != nil), ("--exec-timeout", timeLimit != nil)]
-  }
-  private var servingOptions: [(String, Bool)] { [("--on-ready", readyCommand != nil)] + commandOptions }
+  private var servingOptions: [(String, Bool)] { [("--on-ready", readyCommand != nil)] }
 
   private func refuse(_ options: [(name: String, isGiven: Bool)], by role: String? = nil) throws(UsageError) {
     guard let option = options.first(where: { $0.isGiven }) else { return }

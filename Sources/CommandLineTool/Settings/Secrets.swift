@@ -120,11 +120,9 @@ extension SecretSource {
     do { return try Helper.output(of: command, limit: limit + 2, within: time) } catch {
       switch error {
       case .interrupted: throw .interrupted
-      case .notStarted(let error): throw .commandFailed("the command cannot be started: \(error.explanation)")
+      case .notStarted, .timedOut: throw .commandFailed("the command \(error.explanation)")
       // What it said itself could hold the secret.
-      case .exited(let status): throw .commandFailed("the command failed with status \(status); run it to see why")
-      case .signalled(let signal): throw .commandFailed("the command ended by signal \(signal); run it to see why")
-      case .timedOut(let time): throw .commandFailed("the command took longer than \(time)")
+      case .exited, .signalled: throw .commandFailed("the command \(error.explanation); run it to see why")
       case .tooLong: throw .commandFailed("the command printed more than 65,535 bytes")
       }
     }
