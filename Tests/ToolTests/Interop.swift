@@ -62,9 +62,9 @@ import Testing
 
   private func columns(of broker: ForeignBroker) -> [Column] {
     var columns: [Column] = []
-    for transport in Transport.allCases where [.tcp].contains(transport) {
+    for transport in Self.isShort ? [Transport.tcp] : Transport.allCases {
       for version in versions where broker.listener(transport, version: version) != nil {
-        if !Self.isShort || transport == .tcp { columns.append(Column(version: version, transport: transport)) }
+        columns.append(Column(version: version, transport: transport))
       }
       if broker.listeners.contains(where: { $0.transport == transport }) {
         columns.append(Column(transport: transport))
@@ -77,16 +77,15 @@ import Testing
   private func outcome(
     of feature: Feature, _ column: Column, _ broker: ForeignBroker, number: Int
   ) throws -> Outcome? {
-    let newest = broker.listeners.last { $0.transport == column.transport }
-    guard let listener = column.version.map({ broker.listener(column.transport, version: $0) }) ?? newest else {
-      return nil
-    }
-    if feature == .properties, !listener.versions.contains("5") || column.version.map({ $0 != "5" }) ?? false {
-      return nil
-    }
-    let quirk = Quirk.known(broker.make, feature, version: column.version, column.transport)
+    // Of brokers that have a listener for each version, the tool is left to find the older one out.
+    let version = column.version ?? "311"
+    guard let listener = broker.listener(column.transport, version: version) else { return nil }
+    let hasProperties = column.version == "5" || column.version == nil && listener.versions.contains("5")
+    if feature == .properties, !hasProperties { return nil }
+    let quirk = Quirk.all.first { $0.isAbout(broker.make, feature, version: column.version, over: column.transport) }
     let trial = FeatureTrial(
-      listener: listener, version: column.version, options: options(for: listener, of: broker.make),
+      listener: listener, version: column.version, hasProperties: hasProperties,
+      options: options(for: listener, of: broker.make),
       prefix: "interop/\(number)", patience: quirk == nil ? 8 : 2)
     do {
       try trial.show(feature)
@@ -99,6 +98,11 @@ import Testing
 
   private func options(for listener: ForeignBroker.Listener, of make: BrokerMake) -> [String] {
     var options = ["-h", "127.0.0.1", "-p", "\(listener.port)"]
+    switch listener.transport {
+    case .tcp, .tls: break
+    case .ws, .wss: options += ["--ws", "--ws-path", listener.path]
+    case .unix: options = ["--unix", listener.path]
+    }
     if let (user, password) = make.credentials { options += ["-u", user, "-P", password] }
     return options
   }
@@ -115,23 +119,7 @@ import Testing
       line(make.rawValue, columns.map { $0.transport.rawValue }), line("", columns.map { $0.version ?? "auto" }),
     ]
     lines += rows.map { row in line(row.feature.rawValue, row.outcomes.map { $0?.mark ?? "" }) }
-    print(lines.joined(separator: "\n"))
+    let quirks = Set(Quirk.all.filter { $0.make == make }.map { "– \($0.feature.rawValue): \($0.meaning)" })
+    print((lines + quirks.sorted()).joined(separator: "\n"))
   }
-}
-
-/// What a broker does not have or does otherwise, and how that ends: known, and no fault of the tools.
-struct Quirk {
-  let make: BrokerMake
-  let feature: Feature
-  var version: String?
-  /// What the tools say then.
-  let words: String
-
-  static func known(
-    _ make: BrokerMake, _ feature: Feature, version: String?, _ transport: ForeignBroker.Transport
-  ) -> Quirk? {
-    all.first { $0.make == make && $0.feature == feature && ($0.version == nil || $0.version == version) }
-  }
-
-  static let all: [Quirk] = []
 }

@@ -14,6 +14,7 @@ enum Feature: String, CaseIterable {
   case properties = "properties"
   case largePayload = "5 MB payload"
   case takeover = "takeover"
+  case request = "request and response"
 }
 
 /// Why a feature did not show itself.
@@ -26,6 +27,8 @@ struct FeatureTrial {
   let listener: ForeignBroker.Listener
   /// The word after `-V`; nil leaves it to the tool.
   let version: String?
+  /// Whether MQTT 5 will be spoken.
+  let hasProperties: Bool
   /// What the tools are told of the broker.
   let options: [String]
   /// Begins the topics of this trial alone.
@@ -46,6 +49,7 @@ struct FeatureTrial {
     case .properties: try properties()
     case .largePayload: try largePayload()
     case .takeover: try takeover()
+    case .request: try request()
     }
   }
 
@@ -53,9 +57,14 @@ struct FeatureTrial {
 
   private func deliver(qos: String) throws {
     let payload = [UInt8](0...255)
-    let subscriber = try subscribe(["-q", qos, "-t", "\(prefix)/#", "-C", "1", "-v", "-N"])
+    let subscriber = try subscribe(["-q", qos, "-t", "\(prefix)/#", "-C", "1", "-N", "-F", "%q %t %p"])
     try publish(["-q", qos, "-t", "\(prefix)/a", "-s"], input: .bytes(payload))
-    try expect(subscriber, Array("\(prefix)/a ".utf8) + payload)
+    try expectSuccess(subscriber)
+    guard subscriber.output.dropFirst().elementsEqual(Array(" \(prefix)/a ".utf8) + payload) else {
+      throw FeatureFailure(description: "not as it was published: \(subscriber.outputText.prefix(200))")
+    }
+    let received = subscriber.outputText.prefix(1)
+    guard received == qos else { throw FeatureFailure(description: "came with QoS \(received)") }
   }
 
   private func retained(filter: String) throws {
@@ -89,8 +98,7 @@ struct FeatureTrial {
   private func sharedSubscription() throws {
     let filter = "$share/\(prefix.replacing("/", with: "-"))/\(prefix)/#"
     let subscribers = [
-      try subscribe(["-q", "1", "-t", filter], until: "subscribed to"),
-      try subscribe(["-q", "1", "-t", filter], until: "subscribed to"),
+      try subscribe(["-q", "1", "-t", filter]), try subscribe(["-q", "1", "-t", filter]),
     ]
     let lines = (1...20).map { "\($0)" }
     try publish(["-q", "1", "-t", "\(prefix)/a", "-l"], input: .text(lines.joined(separator: "\n") + "\n"))
@@ -99,7 +107,7 @@ struct FeatureTrial {
     while received().count < lines.count, ContinuousClock.now < deadline { usleep(10_000) }
     for subscriber in subscribers {
       subscriber.signal(15)
-      try expectSuccess(subscriber)
+      _ = try end(of: subscriber)
     }
     guard received().sorted() == lines.sorted() else {
       throw FeatureFailure(description: "of 20 messages for two subscribers \(received().count) came")
@@ -107,7 +115,22 @@ struct FeatureTrial {
   }
 
   private func properties() throws {
-    throw FeatureFailure(description: "not tried")
+    let subscriber = try subscribe(
+      ["-q", "1", "-t", "\(prefix)/a", "-D", "subscribe", "subscription-identifier", "7", "-C", "1", "--json"])
+    let properties = [
+      ["payload-format-indicator", "1"], ["content-type", "text/plain"], ["response-topic", "r"],
+      ["correlation-data", "hex:00ff"], ["user-property", "k", "v"], ["user-property", "k", "ü"],
+    ]
+    try publish(["-q", "1", "-t", "\(prefix)/a", "-m", "x"] + properties.flatMap { ["-D", "publish"] + $0 })
+    try expectSuccess(subscriber)
+    let missing = [
+      #""payload_format_indicator":1"#, #""content_type":"text/plain""#, #""response_topic":"r""#,
+      #""correlation_data_base64":"AP8=""#, #""subscription_identifiers":[7]"#,
+      #""user_properties":[["k","v"],["k","ü"]]"#,
+    ].filter { !subscriber.outputText.contains($0) }
+    guard missing.isEmpty else {
+      throw FeatureFailure(description: "\(missing.joined(separator: ", ")) not in \(subscriber.outputText)")
+    }
   }
 
   private func largePayload() throws {
@@ -131,6 +154,17 @@ struct FeatureTrial {
     try expect(second, Array("x\n".utf8))
   }
 
+  private func request() throws {
+    // Without properties a request cannot say where to reply.
+    let replies = hasProperties ? [] : ["-e", "\(prefix)/replies"]
+    let responder = try start("mqrr", ["-q", "1", "-t", "\(prefix)/ask", "--serve-echo"] + replies)
+    try wait(for: "subscribed to", by: responder)
+    try expect(
+      try start("mqrr", ["-q", "1", "-t", "\(prefix)/ask", "-m", "question"] + replies), Array("question\n".utf8))
+    responder.signal(15)
+    try expectSuccess(responder)
+  }
+
   // MARK: - Tools
 
   private var versionOptions: [String] { version.map { ["-V", $0] } ?? [] }
@@ -143,9 +177,9 @@ struct FeatureTrial {
     return try ToolProcess(tool, options + versionOptions + arguments + limits, input: input)
   }
 
-  private func subscribe(_ arguments: [String], until ready: String = "subscribed to") throws -> ToolProcess {
+  private func subscribe(_ arguments: [String]) throws -> ToolProcess {
     let tool = try start("mqsub", arguments)
-    try wait(for: ready, by: tool)
+    try wait(for: "subscribed to", by: tool)
     return tool
   }
 
