@@ -125,7 +125,8 @@ extension ConnectionError: CustomStringConvertible {
       case .webSocket:
         return "\(endpoint) did not answer the WebSocket request within \(time) (is it a port for WebSocket?)"
       case .connack:
-        return "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker?)"
+        return
+          "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker of this version? see -V)"
       case .suback, .connected: return "\(endpoint) took nothing more for \(time)"
       }
     case .closed(.connack):

@@ -6,6 +6,8 @@ struct Quirk {
   let feature: Feature
   /// The words after `-V` that it shows with; nil for all.
   var versions: [String?]?
+  /// The transports that it shows with.
+  var transports = ForeignBroker.Transport.allCases
   /// What the trial of the feature says then: how a tool ends, or what was delivered.
   let words: String
   /// What there is to know of it.
@@ -15,17 +17,27 @@ struct Quirk {
     _ make: BrokerMake, _ feature: Feature, version: String?, over transport: ForeignBroker.Transport
   ) -> Bool {
     self.make == make && self.feature == feature && versions?.contains(version) ?? true
+      && transports.contains(transport)
   }
 
   static let all: [Quirk] =
     [
+      Quirk(
+        make: .mosquitto, feature: .largePayload, transports: [.ws, .wss], words: "timed out",
+        meaning: "2.0.11 sends 4 KiB each tenth of a second over WebSocket, 5 MB in two minutes"),
+      Quirk(
+        make: .rumqttd, feature: .largePayload, transports: [.ws, .wss], words: "timed out",
+        meaning: "it takes them over WebSocket, but never sends them"),
+      Quirk(
+        make: .amqtt, feature: .will, versions: [nil], words: "while waiting for CONNACK",
+        meaning: "it leaves a CONNECT of MQTT 5 with a will unanswered: -V 311 is needed"),
       Quirk(
         make: .rabbitmq, feature: .qos2, words: "came with QoS 1",
         meaning: "it grants QoS 1, and answers a publish at QoS 2 with PUBACK"),
       Quirk(
         make: .rabbitmq, feature: .retainedByWildcard, words: "timed out", meaning: "found by the exact topic only"),
       Quirk(
-        make: .natsDebian, feature: .qos2, words: "may mean that it refuses the topic, QoS or size",
+        make: .natsDebian, feature: .qos2, words: "1 message was not acknowledged",
         meaning: "it closes the connection"),
       Quirk(
         make: .ejabberd, feature: .sharedSubscription, versions: ["311"], words: "instead of answering SUBSCRIBE",
