@@ -46,8 +46,10 @@ final class HTTPConnectLayer: Layer {
   private func refusal(_ response: HTTPResponse) -> ConnectionError {
     var advice = ""
     switch response.status {
-    case 407 where proxy.userName == nil: advice = " (it wants a user and a password: --proxy http://USER:PASSWORD@...)"
-    case 407: advice = " (user or password of --proxy are wrong)"
+    // tinyproxy says 401 of credentials that are wrong.
+    case 401 where proxy.userName == nil, 407 where proxy.userName == nil:
+      advice = " (it wants a user and a password: --proxy http://USER:PASSWORD@...)"
+    case 401, 407: advice = " (user or password of --proxy are wrong)"
     case 403: advice = " (it does not let everybody through to this host and port)"
     case 405, 400, 404, 501: advice = " (is it a proxy that has CONNECT?)"
     default: break

@@ -54,9 +54,8 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection,
-        summary: "port of the broker (1883, 80 with --ws)",
-        details: "With 0, the host is the path of a unix socket.")
+        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)",
+        details: "With WebSocket it is 80 unless said otherwise. 0 makes the host the path of a unix socket.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(

@@ -18,6 +18,10 @@ struct SettingsText {
   }
 
   private static let host = "--host"
+  private static let port = "--port"
+  private static let webSocket = "--ws"
+  private static let yes = "yes"
+  private static let no = "no"
   private static let url = ConnectionSettings.urlDescription.name
   private static let masked = "****"
   /// Columns for values; longer ones push what stands behind them aside.
@@ -38,7 +42,7 @@ struct SettingsText {
     if option.name == Self.url {
       take(url: Argument(use.words[0], from: use.source))
     } else {
-      let value = option.valueName == nil ? "yes" : Self.shown(use.words, secret: option.secret?(use.words))
+      let value = option.valueName == nil ? Self.yes : Self.shown(use.words, secret: option.secret?(use.words))
       take(Use(option: use.option, value: value, source: use.source))
     }
   }
@@ -54,10 +58,10 @@ struct SettingsText {
     if let path = url.unixPath { return take("--unix", Self.shown(Array(path.utf8)), argument.source) }
     let host = Self.shown(Array(url.host.utf8))
     take(Self.host, host, argument.source)
-    take(
-      "--port", "\(url.port ?? compatibility.port(usesWebSocket: url.scheme.usesWebSocket))", argument.source)
-    if url.scheme.usesWebSocket || index(of: "--ws").map({ !uses[$0].isEmpty }) == true {
-      take("--ws", url.scheme.usesWebSocket ? "yes" : "no", argument.source)
+    let usesWebSocket = url.scheme.usesWebSocket
+    take(Self.port, "\(url.port ?? compatibility.port(usesWebSocket: usesWebSocket))", argument.source)
+    if usesWebSocket || index(of: Self.webSocket).map({ !uses[$0].isEmpty }) == true {
+      take(Self.webSocket, usesWebSocket ? Self.yes : Self.no, argument.source)
     }
     if let path = url.webSocketPath { take("--ws-path", Self.shown(path), argument.source) }
     if let name = url.userName { take("--username", Self.shown(name.utf8), argument.source, host: host) }
@@ -86,6 +90,12 @@ struct SettingsText {
 
   private var brokerHost: String { index(of: Self.host).flatMap { uses[$0].last?.value } ?? "" }
 
+  private func standardValue(of option: OptionDescription) -> String? {
+    guard option.name == Self.port else { return compatibility.standardValue(of: option) }
+    let usesWebSocket = index(of: Self.webSocket).flatMap { uses[$0].last?.value } == Self.yes
+    return "\(compatibility.port(usesWebSocket: usesWebSocket))"
+  }
+
   private func text() -> String {
     var rows: [(section: OptionDescription.Section, name: String, value: String, source: String)] = []
     for (index, option) in options.enumerated() {
@@ -95,7 +105,7 @@ struct SettingsText {
       let uses = holding(index)
       for use in uses { rows.append((option.section, options[use.option].name, use.value, Self.place(use))) }
       if uses.isEmpty {
-        let value = compatibility.standardValue(of: option) ?? (option.valueName == nil ? "no" : "none")
+        let value = standardValue(of: option) ?? (option.valueName == nil ? Self.no : "none")
         rows.append((option.section, option.name, value, "default"))
       }
     }
