@@ -87,6 +87,9 @@ public final class Client {
   private var hasBeenAccepted = false
   private var subscribeRequests: [SubscribeRequest] = []
   private var unsubscribeRequests: [UnsubscribeRequest] = []
+  /// Connections that the broker closed instead of answering SUBSCRIBE, as long as it never answered one.
+  private var closesInsteadOfSuback = 0
+  private var hasBeenSubscribed = false
   /// Bytes of the DISCONNECT at the end of the output.
   private var farewellCount = 0
   /// All is done but for a last connection, which makes the broker forget the session.
@@ -101,6 +104,8 @@ public final class Client {
   static let leaveTimeLimit: Duration = .milliseconds(500)
   /// How long a connection may take that is made to end a session.
   static let endSessionTimeLimit: Duration = .seconds(2)
+  /// How often in a row a broker may close the connection instead of answering the first SUBSCRIBE.
+  static let closesInsteadOfSubackLimit = 3
   /// How long a broker may take nothing while output is left before DISCONNECT.
   static let stallTimeLimit: Duration = .seconds(60)
 
@@ -128,6 +133,12 @@ public final class Client {
 
   /// Whether the broker has accepted us on the present network connection.
   public var isConnected: Bool { connection.session.isConnected }
+
+  /// How far the present network connection has come.
+  public var stage: ConnectionStage {
+    let stage = connection.stage
+    return stage == .connected && subscribeRequests.contains { !$0.isAnswered } ? .suback : stage
+  }
 
   /// QoS 1 and 2 publishes that have not come to their end.
   public var publishesInFlight: Int { connection.session.publishesInFlight }
@@ -389,6 +400,7 @@ public final class Client {
       for index in subscribeRequests.indices where subscribeRequests[index].number == number {
         subscribeRequests[index].isAnswered = true
       }
+      hasBeenSubscribed = true
     case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
@@ -499,12 +511,28 @@ public final class Client {
     return error.isTransient
   }
 
+  /// On 3.1.1 a broker that does not like a topic filter may have no other answer than to close the connection: that is what a
+  /// close says before the first SUBACK. Later it is an outage.
+  private func refusalOfSubscribe(in error: ConnectionError) -> ConnectionError? {
+    guard hasBeenAccepted, !hasBeenSubscribed, subscribeRequests.contains(where: { !$0.isAnswered }) else { return nil }
+    let refusal: ConnectionError
+    switch error {
+    case .closed(.connected), .system("recv", ECONNRESET, _): refusal = .closed(.suback)
+    case .webSocketClosed(.connected, let closing): refusal = .webSocketClosed(.suback, closing)
+    default: return nil
+    }
+    closesInsteadOfSuback += 1
+    return refusal
+  }
+
   private func ended(_ error: ConnectionError, at now: Instant) {
     if isEndingSession { return left(at: now) }
     if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
     if error.isCloseInsteadOfConnack, fallBack(at: now) { return }
+    let error = refusalOfSubscribe(in: error) ?? error
     connection.close()
-    if isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+    let isHopeless = closesInsteadOfSuback >= Self.closesInsteadOfSubackLimit
+    if !isHopeless, isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version
