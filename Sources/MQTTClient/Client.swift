@@ -153,6 +153,11 @@ public final class Client {
   public func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
     connection.session.resumeDeliveries(packetIdentifiers)
   }
+  /// What the broker said in its last CONNACK that it can do.
+  public var limits: ServerLimits { connection.session.limits }
+
+  /// The seconds of keep alive in force.
+  public var keepAliveSeconds: Int { connection.session.keepAliveSeconds }
 
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }
@@ -216,22 +221,28 @@ public final class Client {
 
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
   ///
+  /// - Returns: the number that `Session.Event.subscribed` will bring back; nil when not connected.
   /// - Throws: what the broker's limits forbid.
+  @discardableResult
   public func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
     if isConnected {
       request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
     }
     subscribeRequests.append(request)
+    return request.number
   }
 
   /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
+  ///
+  /// - Returns: the number that `Session.Event.unsubscribed` will bring back; nil when not connected.
+  @discardableResult
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = UnsubscribeRequest(filters: filters, properties: properties)
     if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
@@ -240,6 +251,7 @@ public final class Client {
       subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
     }
     subscribeRequests.removeAll { $0.subscriptions.isEmpty }
+    return request.number
   }
 
   /// What the SUBSCRIBE with this number asked for, which `Session.Event.subscribed` answers.
@@ -304,6 +316,15 @@ public final class Client {
       pending.append(.closed)
     case .leaving, .over: break
     }
+  }
+
+  /// Lets go of the network connection without taking leave, so that the broker publishes the will; `Event.closed` follows.
+  public func drop() {
+    touch()
+    if case .over = phase { return }
+    connection.close()
+    phase = .over
+    pending.append(.closed)
   }
 
   private func takeLeave(at now: Instant) {

@@ -91,6 +91,9 @@ public struct OptionDescription: Sendable {
     }
   }
 
+  /// The summary without the braces around options.
+  public var plainSummary: String { ManualText.plain(summary) }
+
   /// Whether the uses of the option add up.
   var isRepeatable: Bool { summary.hasSuffix("; may be repeated") }
 

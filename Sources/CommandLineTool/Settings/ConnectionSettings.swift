@@ -99,6 +99,13 @@ public struct ConnectionSettings: Sendable {
     if case .identifier = identity.value { true } else { false }
   }
 
+  /// The same settings for another client: not under an identifier that was meant for one.
+  public var forAnotherClient: ConnectionSettings {
+    var settings = self
+    settings.identity = Exclusive()
+    return settings
+  }
+
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
@@ -259,7 +266,7 @@ extension ConnectionSettings {
   }
 
   /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
-  private static func randomIdentifier(_ tool: ToolName) -> Text {
+  public static func randomIdentifier(_ tool: ToolName) -> Text {
     var identifier = Array("\(tool.rawValue)-".utf8)
     while identifier.count < 23 {
       var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.
