@@ -38,6 +38,7 @@ func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "mqtools",
   platforms: [.macOS(.v15)],
+  dependencies: [.package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0")],
   targets: [
     .systemLibrary(name: "COpenSSL", pkgConfig: openSSL, providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
@@ -49,6 +50,7 @@ let package = Package(
 
     tool("mqpub"),
     tool("mqsub"),
+    tool("mqbench", [.product(name: "Histogram", package: "hdrhistogram-swift")]),
 
     // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
     .target(
@@ -57,6 +59,6 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("ToolTests", of: ["mqpub", "mqsub"]),
+    tests("ToolTests", of: ["mqpub", "mqsub", "mqbench"]),
   ]
 )

@@ -83,6 +83,44 @@ static inline int unacknowledgedBytes(int descriptor) {
 #endif
 }
 
+// Waits for descriptors; a negative time means for ever.
+static inline int pollFor(struct pollfd *entries, nfds_t count, int64_t nanoseconds) {
+#if defined(__linux__)
+  // Its declaration hangs on a feature macro.
+  extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  return ppoll(entries, count, nanoseconds < 0 ? NULL : &time, NULL);
+#else
+  // Rounded up: waking before the deadline would only mean waiting again.
+  int64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 > 0);
+  return poll(entries, count, nanoseconds < 0 ? -1 : milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
+#endif
+}
+
+#if defined(__linux__)
+// epoll(7), whose event holds a union.
+struct EpollFound {
+  uint64_t token;
+  uint32_t events;
+};
+
+static inline int changeEpoll(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data = {.u64 = token}};
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+// What is ready now, 64 at most.
+static inline int lookAtEpoll(int epoll, struct EpollFound found[64]) {
+  struct epoll_event events[64];
+  int count = epoll_wait(epoll, events, 64, 0);
+  for (int index = 0; index < count; index++) {
+    found[index].token = events[index].data.u64;
+    found[index].events = events[index].events;
+  }
+  return count;
+}
+#endif
+
 // A pipe whose ends are not handed to programs that we start.
 static inline int makePipe(int ends[2]) {
 #if defined(__linux__)

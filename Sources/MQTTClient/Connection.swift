@@ -32,6 +32,10 @@ public final class Connection {
   private var isHungUp = false
   private var owesAcknowledgement = false
   private var receiveCapacity = smallestReceive
+  /// How often something was received.
+  private(set) var receiveCount = 0
+  /// Bytes of the session's that the system has taken.
+  private(set) var sentCount = 0
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
@@ -209,6 +213,7 @@ public final class Connection {
     }
     switch transfer {
     case .moved(let count):
+      receiveCount &+= 1
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -235,6 +240,7 @@ public final class Connection {
       case .moved(let count):
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        sentCount &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true

@@ -197,4 +197,21 @@ public struct Options<Settings>: Sendable {
     }
     return sum
   }
+
+  /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
+  /// be spelled.
+  public func withLongNames(keeping letters: String) -> Options {
+    let kept = descriptions.indices.filter {
+      !descriptions[$0].long.isEmpty || letters.contains(descriptions[$0].short)
+    }
+    var table = self
+    table.descriptions = kept.map { index in
+      var description = descriptions[index]
+      if !description.short.isEmpty, !letters.contains(description.short) { description.short = "" }
+      return description
+    }
+    let apply = self.apply
+    table.apply = { (settings, index, use) throws(UsageError) in try apply(&settings, kept[index], use) }
+    return table
+  }
 }
