@@ -48,6 +48,28 @@ static inline int bindSocket(int descriptor, const struct sockaddr *address, soc
   return bind(descriptor, address, length);
 }
 
+static inline int socketName(int descriptor, struct sockaddr *address, socklen_t *length) {
+  return getsockname(descriptor, address, length);
+}
+
+// The next connection to a listening socket; like the sockets of makeStreamSocket.
+static inline int acceptSocket(int listener) {
+#if defined(__linux__)
+  // Its declaration hangs on a feature macro.
+  extern int accept4(int, struct sockaddr *, socklen_t *, int);
+  return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  int descriptor = accept(listener, NULL, NULL);
+  if (descriptor >= 0) {
+    int on = 1;
+    setNonBlocking(descriptor);
+    setCloseOnExec(descriptor);
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  }
+  return descriptor;
+#endif
+}
+
 // A stream socket that does not block and is not handed to programs that we start.
 static inline int makeStreamSocket(int family) {
 #if defined(__linux__)

@@ -6,12 +6,13 @@ internal import MQTTClient
 struct BenchSettings: Sendable {
   var connection = ConnectionSettings()
   var load = LoadSettings()
+  var forwards = false
   var words: [Argument] = []
 
   static let tool = Tool(
     ToolDescription(
       name: .mqbench, purpose: "measure the throughput and latency of an MQTT broker",
-      synopsis: ["load [OPTION]..."],
+      synopsis: ["load [OPTION]...", "sink [--forward] [-p PORT]"],
       paragraphs: [
         """
         mqbench load connects publishers and subscribers to a broker, publishes at a steady rate, and reports how long messages took \
@@ -35,7 +36,11 @@ struct BenchSettings: Sendable {
     options: Options(
       OptionDescription(value: .one("COMMAND"), section: .general, summary: "what to do")
     ) { (tool: inout BenchSettings, word) throws(UsageError) in tool.words.append(word) }
-      + Options(LoadSettings.options) { $1(&$0.load) }
+      + Options([
+        Option(
+          OptionDescription(long: "forward", section: .messages, summary: "sink: forward messages to subscribers")
+        ) { $0 = true }
+      ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (_: inout BenchSettings, topic) throws(UsageError) in
@@ -47,10 +52,35 @@ struct BenchSettings: Sendable {
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     guard let command = words.first else { throw UsageError("no command: try mqbench load, or --help") }
-    guard command.bytes.elementsEqual("load".utf8) else {
-      throw UsageError("\(command.quoted) is no command of mqbench: there is load")
+    if words.count > 1 { throw UsageError("\(words[1].quoted): \(command.quoted) takes options only") }
+    switch try command.choice([("load", Command.load), ("sink", .sink)]) {
+    case .load: return try runLoad(invocation)
+    case .sink: return try runSink(invocation)
     }
-    if words.count > 1 { throw UsageError("\(words[1].quoted): load takes options only") }
+  }
+
+  private enum Command { case load, sink }
+
+  private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    let plan = try connection.plan(invocation.compatibility)
+    let diagnostics = connection.diagnostics(invocation.compatibility)
+    do {
+      var sink = try Sink(
+        on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port, forwards: forwards,
+        signals: try Signals())
+      diagnostics.notice("sink on port \(sink.port)")
+      sink.run()
+      return .ok
+    } catch let error as ConnectionError {
+      diagnostics.error("\(error)")
+      return ExitStatus(error)
+    } catch {
+      diagnostics.error("\(error)")
+      return .internalError
+    }
+  }
+
+  private func runLoad(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     var connection = try connection.plan(invocation.compatibility)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)

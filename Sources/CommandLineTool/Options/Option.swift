@@ -201,13 +201,14 @@ public struct Options<Settings>: Sendable {
   /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
   /// be spelled.
   public func withLongNames(keeping letters: String) -> Options {
+    func isKept(_ short: String) -> Bool { letters.contains { short == String($0) } }
     let kept = descriptions.indices.filter {
-      !descriptions[$0].long.isEmpty || letters.contains(descriptions[$0].short)
+      !descriptions[$0].long.isEmpty || isKept(descriptions[$0].short)
     }
     var table = self
     table.descriptions = kept.map { index in
       var description = descriptions[index]
-      if !description.short.isEmpty, !letters.contains(description.short) { description.short = "" }
+      if !description.short.isEmpty, !isKept(description.short) { description.short = "" }
       return description
     }
     let apply = self.apply
