@@ -153,6 +153,7 @@ public final class Client {
   public func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
     connection.session.resumeDeliveries(packetIdentifiers)
   }
+
   /// What the broker said in its last CONNACK that it can do.
   public var limits: ServerLimits { connection.session.limits }
 
@@ -164,6 +165,18 @@ public final class Client {
 
   /// QoS 0 publishes that the system has not taken.
   public var publishesUnsent: Int { connection.session.publishesUnsent }
+
+  /// How often something was received: what comes with the same count came in the same moment.
+  public var receiveCount: Int { connection.receiveCount }
+
+  /// Bytes of MQTT that the system has taken, over all network connections.
+  public var sentCount: Int { connection.sentCount }
+
+  /// Hands the output to the system now, as much as it takes, instead of when the driver is asked for what is next.
+  public func flush(at now: Instant) {
+    touch()
+    send(at: now)
+  }
 
   /// Bytes that the network connection that ended last had handed to the system and that had not reached the broker's machine;
   /// nil where the system does not tell.
