@@ -23,7 +23,8 @@ extension ExitStatus {
     case .disconnected(let packet):
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
-    case .protocolError: self = .brokerFault
+    case .otherProtocol(.tls): self = .handshake
+    case .otherProtocol(.http), .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper
     case .cannotEncode: self = .usage

@@ -29,6 +29,8 @@ public final class Connection {
   /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
   private var sendFailure: ConnectionError?
   private var isSendingFinished = false
+  /// Whether anything was received.
+  private var isAnswered = false
   /// The system takes nothing more until the poller says so.
   private var isOutputBlocked = false
   /// Nothing is received until the poller says so.
@@ -106,6 +108,7 @@ public final class Connection {
     failure = nil
     sendFailure = nil
     isSendingFinished = false
+    isAnswered = false
     isOutputBlocked = false
     isInputDry = true
     isHungUp = false
@@ -230,10 +233,17 @@ public final class Connection {
       guard rise(through: layers, at: now) else { return true }
     } else {
       let isUseless = session.isDisconnecting
+      var other: OtherProtocol?
       session.receive(minimumCapacity: capacity, at: now) { space in
         transfer = socket!.receive(into: space)
-        if case .moved(let count) = transfer, !isUseless { return count }
-        return 0
+        guard case .moved(let count) = transfer, !isUseless else { return 0 }
+        if !isAnswered { other = OtherProtocol(firstByte: space[0]) }
+        isAnswered = true
+        return other == nil ? count : 0
+      }
+      if let other {
+        fail(.otherProtocol(other))
+        return true
       }
     }
     switch transfer {

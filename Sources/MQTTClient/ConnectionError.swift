@@ -19,6 +19,20 @@ public enum ConnectionStage: Sendable, Hashable {
   case connected
 }
 
+/// What may answer in place of a broker.
+public enum OtherProtocol: Sendable, Hashable {
+  case tls, http
+
+  /// Judges by the first byte that came. Neither is the first byte of a packet that a broker may send.
+  init?(firstByte: UInt8) {
+    switch firstByte {
+    case 0x15, 0x16: self = .tls  // an alert or a handshake record (RFC 8446, section 5.1)
+    case UInt8(ascii: "H"): self = .http
+    default: return nil
+    }
+  }
+}
+
 /// Why there is no network connection, or no longer.
 public enum ConnectionError: Error, Sendable {
   /// The host name leads to no address; the reason is the resolver's.
@@ -29,6 +43,8 @@ public enum ConnectionError: Error, Sendable {
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
   /// There is no TLS with the broker.
   case tls(TLSFailure)
+  /// What answered speaks something else than MQTT.
+  case otherProtocol(OtherProtocol)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
   /// CONNACK with a failure.
@@ -56,7 +72,7 @@ public enum ConnectionError: Error, Sendable {
     case .tls(let failure): failure.isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .protocolError, .notSupported, .cannotEncode: false
+    case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
     }
   }
 }
@@ -91,8 +107,11 @@ extension ConnectionError: CustomStringConvertible {
       case .connected: return "\(endpoint) took nothing more for \(time)"
       }
     case .tls(let failure): return failure.explanation
+    case .otherProtocol(.tls): return "TLS answers there, not plain MQTT: --tls speaks it"
+    case .otherProtocol(.http): return "an HTTP server answers there, no MQTT broker (is the port right?)"
     case .closed(.connack):
-      return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
+      return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V, "
+        + "or a port for TLS, see --tls)"
     case .closed: return "the broker closed the connection"
     case .refused(let packet, let version):
       var text = "the broker refused the connection: \(packet.reasonCode)"

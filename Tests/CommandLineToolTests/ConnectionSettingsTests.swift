@@ -114,7 +114,8 @@ struct ConnectionOptionTests {
 
   @Test("every option of the group has a row above")
   func completeness() {
-    let words = Self.rows.flatMap(\.words) + ["-I", "--id-prefix"]
+    let refused = ["--tls-engine", "--tls-engine-kpass-sha1"]
+    let words = (Self.rows + TLSOptionTests.rows).flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"] + refused
     for option in ConnectionSettings.options.map(\.description) + [ConnectionSettings.urlDescription] {
       #expect(option.spellings.contains { words.contains($0) }, "\(option.name)")
     }
@@ -153,8 +154,9 @@ struct ConnectionOptionTests {
       (["--connect-timeout", "0"], "--connect-timeout: \"0\" is not a time above zero"),
       (["--retry", "often"], "--retry: \"often\" is not a number from 0"),
       (["--log", "info"], "--log: \"info\" is not error, warning, notice, debug or trace"),
-      (["-L", "mqtts://h"], "-L: the URL does not begin with mqtt://"),
-      (["-L", "h"], "-L: the URL does not begin with mqtt://"),
+      (["-L", "mqttx://h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
+      (["-L", "mqtt:h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
+      (["-L", "h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
       (["-L", "mqtt://"], "-L: the host is missing"),
       (["-L", "mqtt://:1883"], "-L: the host is missing"),
       (["-L", "mqtt://h:"], "-L: \"\" is not a number from 1 to 65535"),
@@ -308,7 +310,7 @@ struct CredentialTests {
     #expect(try user([], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "a:b")
     #expect(try user(["-h", "h2"], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "-:-")
     let error = #expect(throws: UsageError.self) { try user([], ["MQTOOLS_URL": "h1"]) }
-    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt://")
+    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt:// or mqtts://")
     #expect(try connecting([], as: "mosquitto_pub", environment: environment).host == "localhost")
   }
 
@@ -358,7 +360,7 @@ struct CredentialTests {
   @Test("no message shows a password of a URL")
   func secrecy() {
     for url in [
-      "mqtts://a:secret@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x", "mqtt://a:secret@", "mqtt://a:secret/more@h",
+      "mqttx://a:secret@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x", "mqtt://a:secret@", "mqtt://a:secret/more@h",
     ] {
       let error = #expect(throws: UsageError.self) { try connecting(["-L", url]) }
       #expect(error?.message.contains("secret") == false)

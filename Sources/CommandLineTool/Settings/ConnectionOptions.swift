@@ -53,8 +53,8 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection,
-        summary: "port of the broker (1883, with TLS 8883)")
+        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)",
+        details: "With {--tls} it is 8883 if it is not given; where 8883 is given, TLS is spoken.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
     Option(
       OptionDescription(
