@@ -57,6 +57,7 @@ struct SubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    let limit = connection.timeout.map { Instant.now + $0 }
     try connection.readPassword(invocation, diagnostics)
     try confirm(plan, connection, isAtTerminal: diagnostics.isTerminal)
     let journal = try journal(plan, connection)
@@ -65,7 +66,7 @@ struct SubSettings: Sendable {
       var subscriber = Subscriber(
         plan, to: try sink(plan, output, journal, diagnostics), recordingTo: recording, over: connection,
         as: invocation.compatibility,
-        diagnostics: diagnostics, signals: try Signals())
+        until: limit, diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")

@@ -14,9 +14,10 @@ extension ConnectionPlan {
     case .command, nil: break
     case let source?:
       do throws(SecretError) {
-        connect.password = try source.read(asking: question, within: connectTimeout, diagnostics)
+        connect.password = try source.read(
+          asking: question, within: connectTimeout, until: timeout.map { .now + $0 }, diagnostics)
       } catch {
-        throw UsageError("password: \(error.explanation)")
+        throw UsageError("password: \(error.explanation)", status: error == .timedOut ? .timedOut : .usage)
       }
       passwordSource = nil
     }
@@ -29,6 +30,12 @@ extension ConnectionPlan {
     if !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
     }
+  }
+
+  /// Throws where messages and password are to come from standard input.
+  public func checkInput(for payload: PayloadSource) throws(UsageError) {
+    guard passwordSource == .descriptor(0), let option = payload.optionForStandardInput else { return }
+    throw UsageError("--pw-from: fd:0 is standard input, which \(option) reads; use another descriptor")
   }
 
   private var question: String {
