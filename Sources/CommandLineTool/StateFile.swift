@@ -14,7 +14,7 @@ public enum StateFileError: Error, Sendable {
   case inUse
   /// It belongs to another session: this one.
   case foreign(String)
-  /// It is something else.
+  /// It is something else, or of another version.
   case notOurs
   /// The system refused.
   case system(SystemError)
@@ -24,7 +24,7 @@ public enum StateFileError: Error, Sendable {
     switch self {
     case .inUse: "another run uses it"
     case .foreign(let owner): "it belongs to another session, \(owner); each session has a file of its own"
-    case .notOurs: "it is no state file; name another one, or remove it"
+    case .notOurs: "it is no state file, or one of another version; name another one, or remove it"
     case .system(let error): error.explanation
     }
   }
@@ -79,6 +79,7 @@ struct StateFile: ~Copyable {
 
   private static let magic = Array("mqstate\n".utf8)
   private static let version: UInt32 = 1
+  private static let versionEnd = 12
   private static let headerSize = 16
   private static let entrySize = 18
   /// Bytes beyond which the file is written anew, with its last record only.
@@ -169,7 +170,7 @@ struct StateFile: ~Copyable {
   // MARK: Reading
 
   private mutating func read(_ contents: [UInt8]) throws(StateFileError) {
-    guard contents.starts(with: Self.magic) else { throw .notOurs }
+    guard contents.starts(with: header[..<Self.versionEnd]) else { throw .notOurs }
     guard contents.starts(with: header) else {
       let owner = contents.dropFirst(Self.headerSize).prefix { $0 != 0 && $0 != UInt8(ascii: "\n") }.prefix(200)
       throw .foreign("'\(String(decoding: owner, as: UTF8.self))'")

@@ -146,7 +146,7 @@ public final class Client {
   /// Received QoS 2 messages whose handshake has not come to its end.
   public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
 
-  /// See `Session.deliveredIdentifiers`. What has arrived was taken note of and not answered when `Driver.next` says `idle`.
+  /// See `Session.deliveredIdentifiers`. When `Driver.next` says `idle`, what has arrived was taken note of and is not answered yet.
   public var deliveredIdentifiers: [UInt16] { connection.session.deliveredIdentifiers }
 
   /// See `Session.resumeDeliveries`. Before a driver runs the client.

@@ -57,6 +57,7 @@ struct PubSettings: Sendable {
     let plan = try publish.plan(connection, invocation.compatibility)
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
+    try connection.checkInput(for: plan.payload)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
     let (source, templates) = try Self.source(of: plan, until: limit)

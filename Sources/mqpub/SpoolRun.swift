@@ -66,6 +66,7 @@ struct SpoolRun {
     let plan = try publish.plan(settings.connection, invocation.compatibility)
     if case .recording = plan.payload { throw UsageError("--spool: cannot stand together with --replay") }
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
+    try connection.checkInput(for: plan.payload)
     let (source, templates) = try PubSettings.source(of: plan, until: limit)
     return Messages(plan: plan, source: source, templates: templates)
   }

@@ -88,6 +88,7 @@ struct SubSettings: Sendable {
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
     var diagnostics = self.connection.diagnostics(invocation.compatibility)
+    let limit = connection.timeout.map { Instant.now + $0 }
     try connection.readPassword(invocation, diagnostics)
     try confirm(plan, connection, isAtTerminal: diagnostics.isTerminal)
     let journal = try journal(plan, connection)
@@ -96,7 +97,7 @@ struct SubSettings: Sendable {
     do throws(SystemError) {
       var subscriber = Subscriber(
         plan, to: sink, recordingTo: recording, over: connection, as: invocation.compatibility,
-        diagnostics: diagnostics, signals: try Signals())
+        until: limit, diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
       diagnostics.error("\(error.call): \(error.explanation)")

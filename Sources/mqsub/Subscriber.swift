@@ -57,7 +57,7 @@ struct Subscriber: ~Copyable {
 
   init(
     _ plan: SubscribePlan, to sink: any MessageSink, recordingTo recording: consuming Recording?,
-    over connection: ConnectionPlan, as compatibility: Compatibility,
+    over connection: ConnectionPlan, as compatibility: Compatibility, until limit: Instant?,
     diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
@@ -68,7 +68,7 @@ struct Subscriber: ~Copyable {
     self.signals = signals
     self.recording = recording
     selection = plan.selection
-    limit = connection.timeout.map { Instant.now + $0 }
+    self.limit = limit
     var settings = connection.client(
       retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
     settings.retriesTakeover = plan.takeover == .retry

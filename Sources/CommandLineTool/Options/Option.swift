@@ -50,6 +50,8 @@ public struct OptionDescription: Sendable {
   public var details: String
   /// The variable that stands for the option in the environment; empty when there is none.
   public var environment: String
+  /// Other options that change what is the case without this one, and the values that they make of it.
+  public var implications: [(by: String, value: String)]
   /// Whether files may not hold the option.
   public var isForCommandLineOnly: Bool
   /// Finds the bytes of the last word that nobody but the user may see, if there are any: they are hidden from other
@@ -61,7 +63,8 @@ public struct OptionDescription: Sendable {
   /// A description; at least one of `short` and `long` names an option.
   public init(
     short: String = "", long: String = "", value: Value = .none, section: Section, setting: String = "",
-    summary: String, details: String = "", environment: String = "", isForCommandLineOnly: Bool = false,
+    summary: String, details: String = "", environment: String = "", implications: [(by: String, value: String)] = [],
+    isForCommandLineOnly: Bool = false,
     isHidden: Bool = false, secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)? = nil
   ) {
     self.short = short
@@ -72,6 +75,7 @@ public struct OptionDescription: Sendable {
     self.summary = summary
     self.details = details
     self.environment = environment
+    self.implications = implications
     self.isForCommandLineOnly = isForCommandLineOnly
     self.isHidden = isHidden
     self.secret = secret

@@ -44,6 +44,16 @@ public struct LineFormat: Hashable, Sendable {
 }
 
 extension PayloadSource {
+  /// The option by which standard input is read, if it is.
+  var optionForStandardInput: String? {
+    switch self {
+    case .bytes, .file: nil
+    case .standardInput: "-s"
+    case .lines(let format): format.content == .json ? "--stdin-json" : "-l"
+    case .recording(let replay): replay.path == nil ? "--replay -" : nil
+    }
+  }
+
   /// Whether it is many messages, of which each comes when it comes.
   var isManyMessages: Bool {
     switch self {

@@ -120,7 +120,8 @@ extension PublishSettings {
     Option(
       OptionDescription(
         short: "q", long: "qos", value: .one("QOS"), section: .messages,
-        summary: "0 at most once, 1 at least once, 2 exactly once (0)")
+        summary: "0 at most once, 1 at least once, 2 exactly once (0)",
+        implications: [("--spool", "1"), ("--require-subscribers", "1")])
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
     Option(
       OptionDescription(

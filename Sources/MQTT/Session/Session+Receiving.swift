@@ -131,7 +131,7 @@ extension Session {
     case .early:
       throw .protocolError("PUBREL for packet identifier \(packet.packetIdentifier) came before PUBREC had left")
     }
-    return nil
+    return tellsReleases ? .released : nil
   }
 
   // MARK: Acknowledgements of publishes

@@ -22,6 +22,8 @@ public struct Session: ~Copyable {
     case dropped(ProtocolError)
     /// PUBREC for a QoS 2 publish whose PUBREL waits for `release`.
     case received(Int)
+    /// The broker has released a received QoS 2 message, and PUBCOMP is in the output; only told after `resumeDeliveries`.
+    case released
     /// SUBACK, a reason code for each filter. The number is what `subscribe` returned.
     case subscribed(Int, SubackPacket)
     /// UNSUBACK; nil where the broker never answered. The number is what `unsubscribe` returned.
@@ -77,6 +79,8 @@ public struct Session: ~Copyable {
   /// Whether a CONNACK has ever accepted us: from then on the broker may hold a session of ours.
   var wasConnected = false
   var sentCleanStart = true
+  /// Whether the application has to know when the broker releases a message.
+  var tellsReleases = false
   /// SUBSCRIBE and UNSUBSCRIBE that await their answer, by sequence number, oldest first.
   var requests: [(number: Int, deadline: Instant)] = []
 
@@ -272,7 +276,10 @@ public struct Session: ~Copyable {
 
   /// An earlier process has done its part with these QoS 2 messages: when the broker sends them again in the same session, they are
   /// acknowledged and not handed out. Before the first connection.
-  public mutating func resumeDeliveries(_ packetIdentifiers: [UInt16]) { deliveries.resume(packetIdentifiers) }
+  public mutating func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
+    deliveries.resume(packetIdentifiers)
+    tellsReleases = true
+  }
 
   /// Asks for subscriptions.
   ///
