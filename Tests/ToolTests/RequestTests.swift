@@ -236,6 +236,15 @@ extension RequestTests {
     Expect.eventually { broker.log.contains("Received DISCONNECT from asker") }
   }
 
+  @Test("74: the reply cannot be written", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+  func fullOutput() throws {
+    let broker = try RealBroker()
+    let options = broker.options.joined(separator: " ")
+    let tool = try ToolProcess.run("sh", ["-c", "exec '\(try locate("mqrr"))' \(options) -t t -e t -m x > /dev/full"])
+    #expect(tool.end == .exited(74))
+    #expect(tool.errorText.split(separator: "\n").count == 1)
+  }
+
   @Test("Ctrl-C while a reply is awaited ends it as the signal would", arguments: [Int32(2), 15])
   func interrupted(signal: Int32) throws {
     let broker = try RealBroker(lines: ["log_type all"])

@@ -16,6 +16,8 @@ public struct StandardOutput: ~Copyable {
   /// What is to be written.
   public var buffer = OutputBuffer(descriptor: 1, limit: .max)
   private var isReaderGone = false
+  /// What follows from a failure, once it was told.
+  private var failure: ExitStatus?
 
   /// Nothing to write yet.
   public init() {}
@@ -26,26 +28,27 @@ public struct StandardOutput: ~Copyable {
   /// Writes what the reader takes.
   public mutating func write(_ driver: inout Driver, _ diagnostics: Diagnostics) -> State {
     if isReaderGone { return .over(.ok) }
-    do throws(OutputError) {
-      try buffer.flushWithoutWaiting()
-    } catch {
-      return .over(Self.status(of: error, diagnostics))
-    }
+    do throws(OutputError) { try buffer.flushWithoutWaiting() } catch { return .over(failed(error, diagnostics)) }
     driver.watch(buffer.descriptor, buffer.count > 0 ? .writable : [])
     return buffer.count > 0 ? .waiting : .written
   }
 
   /// Writes everything, and waits as long as that takes. Returns the status that follows.
   public mutating func finish(_ diagnostics: Diagnostics) -> ExitStatus {
-    do throws(OutputError) { try buffer.flush() } catch { return Self.status(of: error, diagnostics) }
+    do throws(OutputError) { try buffer.flush() } catch { return failed(error, diagnostics) }
     return .ok
   }
 
-  /// A reader that has gone has had enough.
-  private static func status(of error: OutputError, _ diagnostics: Diagnostics) -> ExitStatus {
-    guard case .system(let error) = error else { return .ok }
-    diagnostics.error("standard output: \(error.explanation)")
-    return .output
+  /// Tells of a failure once. A reader that has gone has had enough.
+  private mutating func failed(_ error: OutputError, _ diagnostics: Diagnostics) -> ExitStatus {
+    if let failure { return failure }
+    var status = ExitStatus.ok
+    if case .system(let error) = error {
+      diagnostics.error("standard output: \(error.explanation)")
+      status = .output
+    }
+    failure = status
+    return status
   }
 
   /// The driver has found something of it; `write` follows.
