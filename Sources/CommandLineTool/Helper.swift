@@ -25,6 +25,20 @@ public enum HelperError: Error, Hashable, Sendable {
   case interrupted
 }
 
+extension HelperError {
+  /// What happened, behind "the command".
+  public var explanation: String {
+    switch self {
+    case .notStarted(let error): "cannot be started: \(error.explanation)"
+    case .exited(let status): "failed with status \(status)"
+    case .signalled(let signal): "ended by signal \(signal)"
+    case .timedOut(let time): "took longer than \(time)"
+    case .tooLong: "printed too much"
+    case .interrupted: "was interrupted"
+    }
+  }
+}
+
 /// A command of the user's for what it prints, with nothing to read and its own errors unheard.
 struct Helper: ~Copyable {
   private var process: ShellProcess

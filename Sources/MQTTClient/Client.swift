@@ -15,6 +15,8 @@ public struct ClientSettings: Sendable {
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.
   public var connectTimeout: Duration = .seconds(10)
+  /// Whether to connect again when the broker says that another client has taken the session over, which throws that one out.
+  public var retriesTakeover = false
   /// Asked for the password before each attempt, where it may have changed since the last one. It may take its time, and returns
   /// nil to put the attempt off a little, because something has come up that the caller should hear of first.
   public var password: (@Sendable () throws(ConnectionError) -> [UInt8]?)?
@@ -207,6 +209,20 @@ public final class Client {
     subscribeRequests.removeAll { $0.subscriptions.isEmpty }
   }
 
+  /// What the SUBSCRIBE with this number asked for, which `Session.Event.subscribed` answers.
+  public func subscriptions(ofRequest number: Int) -> [Subscription] {
+    subscribeRequests.first { $0.number == number }?.subscriptions ?? []
+  }
+
+  /// Whether a SUBSCRIBE or UNSUBSCRIBE has no answer yet, or could not be sent.
+  public var awaitsAnswers: Bool { !unsubscribeRequests.isEmpty || subscribeRequests.contains { !$0.isAnswered } }
+
+  /// Sends PINGREQ; `Session.Event.pong` follows. There has to be a connection.
+  public func ping(at now: Instant) {
+    touch()
+    connection.session.ping(at: now)
+  }
+
   /// The application has done its part with a message.
   public func acknowledge(_ delivery: Delivery) {
     touch()
@@ -231,6 +247,13 @@ public final class Client {
     guard connection.isReadingPaused else { return }
     touch()
     connection.resumeReading(at: now)
+  }
+
+  /// Puts the next attempt off until this instant at least; in answer to `Event.outage`.
+  public func holdOff(until instant: Instant) {
+    guard case .waiting(let until) = phase else { return }
+    touch()
+    phase = .waiting(until: max(until, instant))
   }
 
   /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
@@ -442,12 +465,19 @@ public final class Client {
     pending.append(.closed)
   }
 
+  private func isRetried(_ error: ConnectionError) -> Bool {
+    if settings.retriesTakeover, case .disconnected(let packet) = error, packet.reasonCode == .sessionTakenOver {
+      return true
+    }
+    return error.isTransient
+  }
+
   private func ended(_ error: ConnectionError, at now: Instant) {
     if isEndingSession { return left(at: now) }
     if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
     if case .closed(.connack) = error, fallBack(at: now) { return }
     connection.close()
-    if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+    if isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version

@@ -247,22 +247,7 @@ struct LiveView: ScreenContent {
   }
 
   private static func keys(_ columns: Int) -> [[UInt8]] {
-    let keys = [
-      ("Up Down k j", "one topic up or down"),
-      ("PgUp PgDn Home End", "a screen up or down, the first topic, the last"),
-      ("Right l, Left h", "expand, collapse; go inside, go outside"),
-      ("Enter Space", "expand or collapse"),
-      ("E, C", "expand all, collapse all"),
-      ("s, r", "sort by topic, count, rate, bytes, age; reverse that"),
-      ("/", "only topics with the text you type; Enter keeps it"),
-      ("Esc", "all topics again; back from here"),
-      ("d", "all about the selected topic and its last message"),
-      ("x", "payloads in hexadecimal digits, or as text"),
-      ("p", "pause the display, while counting goes on"),
-      ("Ctrl-L", "draw the screen anew"),
-      ("q Ctrl-C", "quit"),
-    ]
-    return keys.map { key, meaning in
+    LiveKeys.all.map { key, meaning in
       var line = ScreenLine(width: columns)
       line.append("  ")
       line.style(.bold)

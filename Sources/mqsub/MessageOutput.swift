@@ -5,28 +5,24 @@ internal import MQTTClient
 /// Writes messages to standard output, and acknowledges those that are written. While the reader is slow nothing more is read
 /// from the broker, so that messages wait where they are kept.
 final class MessageOutput: MessageSink {
-  private var output = OutputBuffer(descriptor: 1, limit: .max)
+  private var output = StandardOutput()
   private var format: MessageFormat
   private let showsTime: Bool
   private let diagnostics: Diagnostics
   /// What is in the output and will be acknowledged when that is written.
   private var unwritten: [Delivery] = []
-  private var isReaderGone = false
 
   init(_ plan: OutputPlan, _ diagnostics: Diagnostics) {
-    format = plan.format(isTerminal: output.isTerminal)
+    format = plan.format(isTerminal: output.buffer.isTerminal)
     showsTime = format.showsTime
     self.diagnostics = diagnostics
   }
 
-  func start(_ driver: inout Driver) {
-    // Tells when the reader goes away, also while nothing comes.
-    driver.watch(output.descriptor, [])
-  }
+  func start(_ driver: inout Driver) { output.start(&driver) }
 
   func take(_ message: MessageView, _ delivery: Delivery?) {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
-    if let problem = format.append(message, at: time, to: &output) { report(problem, message) }
+    if let problem = format.append(message, at: time, to: &output.buffer) { report(problem, message) }
     if let delivery { unwritten.append(delivery) }
   }
 
@@ -40,30 +36,14 @@ final class MessageOutput: MessageSink {
   }
 
   func work(_ client: Client, _ driver: inout Driver) -> SinkState {
-    if isReaderGone { return .over(.ok) }
-    do throws(OutputError) {
-      try output.flushWithoutWaiting()
-    } catch {
-      switch error {
-      case .closed: return .over(.ok)
-      case .system(let error):
-        diagnostics.error("standard output: \(error.explanation)")
-        return .over(.output)
-      }
-    }
-    if output.count > 0 {
-      driver.watch(output.descriptor, .writable)
-      return .full
-    }
-    driver.watch(output.descriptor, [])
+    let state = output.work(&driver, diagnostics)
+    guard case .done = state else { return state }
     for delivery in unwritten { client.acknowledge(delivery) }
     unwritten.removeAll(keepingCapacity: true)
     return .done
   }
 
-  func ready(_ descriptor: Int32, _ readiness: Readiness) {
-    if readiness.contains(.hungUp) { isReaderGone = true }
-  }
+  func ready(_ descriptor: Int32, _ readiness: Readiness) { output.ready(readiness) }
 
-  func end(_ driver: inout Driver) { driver.watch(output.descriptor, nil) }
+  func end(_ driver: inout Driver) { output.end(&driver) }
 }

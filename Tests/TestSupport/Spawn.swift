@@ -113,13 +113,8 @@ struct Launch {
 
 private let ourTools: Set<String> = ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench"]
 
-extension ToolProcess {
-  /// Where a program is, for a shell that is to start it.
-  public static func path(of program: String) throws -> String { try locate(program) }
-}
-
 /// Where a program is: one of ours in $MQTOOLS_BIN or beside the tests, any other by its path or in $PATH.
-func locate(_ program: String) throws -> String {
+public func locate(_ program: String) throws -> String {
   if program.contains("/") { return program }
   let surroundings = ProcessInfo.processInfo.environment
   if ourTools.contains(program) {

@@ -2,7 +2,7 @@
 public struct SplitMix: RandomNumberGenerator {
   var state: UInt64
 
-  /// Numbers that belong to a seed.
+  /// The numbers of this seed.
   public init(state: UInt64) { self.state = state }
 
   /// The next number.

@@ -204,7 +204,7 @@ struct TopTests {
   @Test("Ctrl-Z gives the terminal back, and fg takes it again")
   func stopping() throws {
     let broker = try home()
-    let tool = try ToolProcess.path(of: "mqsub")
+    let tool = try locate("mqsub")
     let terminal = try Terminal(
       "/bin/sh",
       ["-mc", "\"$@\"; stty -a | tr ';' '\\n'; read line; fg", "sh", tool] + broker.options + ["-t", "#", "--top"])

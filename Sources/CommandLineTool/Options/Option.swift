@@ -16,7 +16,9 @@ public struct OptionDescription: Sendable {
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
+    case selection = "Selection"
     case output = "Output"
+    case ending = "When to end"
     case connection = "Connection"
     case session = "Client and session"
     case will = "Will"

@@ -22,6 +22,10 @@ public struct Compatibility: Sendable {
   public var letsBrokerNameClient: Bool
   /// Whether a session that is kept without a limit given is kept for ever, instead of for seven days.
   public var keepsSessionsForEver: Bool
+  /// Whether `--remove-retained` is done when the broker has sent what it kept, instead of going on.
+  public var endsAfterRemoving: Bool
+  /// How a subscriber takes leave when a signal or its time limit ends it: whether its will is to be published.
+  public var interruptionReason: ReasonCode
   /// Whether output on a terminal has colours unless they are refused.
   public var colorsTerminals: Bool
   private var connectFailure: ExitStatus?
@@ -44,7 +48,8 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, colorsTerminals: true, connectFailure: nil)
+      keepsSessionsForEver: false, endsAfterRemoving: true, interruptionReason: .normalDisconnection,
+      colorsTerminals: true, connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -52,7 +57,8 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, colorsTerminals: false, connectFailure: .usage)
+      keepsSessionsForEver: true, endsAfterRemoving: false, interruptionReason: .disconnectWithWillMessage,
+      colorsTerminals: false, connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

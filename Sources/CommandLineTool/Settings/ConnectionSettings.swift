@@ -78,6 +78,11 @@ public struct ConnectionSettings: Sendable {
   /// The defaults.
   public init() {}
 
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  var hasGivenIdentifier: Bool {
+    if case .identifier = identity.value { true } else { false }
+  }
+
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
@@ -112,6 +117,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var version: VersionChoice
   /// The CONNECT packet in the version that is tried first.
   public var connect: ConnectPacket
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  public var hasGivenIdentifier: Bool
   /// Where the password is that is not in the packet.
   public var passwordSource: SecretSource?
   /// The properties of the DISCONNECT packet that ends the connection.
@@ -156,6 +163,7 @@ extension ConnectionSettings {
       properties: try connectProperties(compatibility))
     return ConnectionPlan(
       host: host, port: UInt16(port ?? 1883), bindAddress: bindAddress, version: version, connect: connect,
+      hasGivenIdentifier: hasGivenIdentifier,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,

@@ -11,9 +11,7 @@ extension OptionTable {
       "mqsub",
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
-          + named(
-            "-E", "-w", "--watch", "--message-rate", "--random-filter", "--remove-retained", "--retain-as-published",
-            "--retain-handling", "--retained-only")
+          + named("-w", "--watch", "--top")
       }
     )
   }
