@@ -44,6 +44,7 @@ struct LiveView: ScreenContent {
       switch byte {
       case UInt8(ascii: "q"): return .quit
       case 0x0C: return .redraw  // Ctrl-L
+      case _ where page == .keys: page = .topics
       case UInt8(ascii: "p"): frozen = frozen == nil ? (tree, now) : nil
       case UInt8(ascii: "x"): showsHexadecimal.toggle()
       default: pressOnPage(byte)
@@ -60,12 +61,11 @@ struct LiveView: ScreenContent {
 
   private mutating func pressOnPage(_ byte: UInt8) {
     switch (page, byte) {
-    case (.keys, _): page = .topics
     case (_, UInt8(ascii: "?")): page = .keys
     case (_, UInt8(ascii: "j")): _ = press(.down)
     case (_, UInt8(ascii: "k")): _ = press(.up)
     case (.details, UInt8(ascii: "d")): page = .topics
-    case (.details, _): break
+    case (.details, _), (.keys, _): break
     case (.topics, UInt8(ascii: "d")):
       if let node = outline.selection { page = .details(node: node, firstLine: 0) }
     case (.topics, UInt8(ascii: "h")): outline.goOutside(shown)
@@ -247,21 +247,7 @@ struct LiveView: ScreenContent {
   }
 
   private static func keys(_ columns: Int) -> [[UInt8]] {
-    let keys = [
-      ("Up Down k j", "one topic up or down"),
-      ("PgUp PgDn Home End", "a screen up or down, the first topic, the last"),
-      ("Right l, Left h", "expand, collapse; go inside, go outside"),
-      ("Enter Space", "expand or collapse"),
-      ("E, C", "expand all, collapse all"),
-      ("s, r", "sort by topic, count, rate, bytes, age; the other way round"),
-      ("/", "show only topics with the text that you type; Enter keeps it, Esc ends it"),
-      ("d", "the selected topic in full, with its last message; Esc goes back"),
-      ("x", "payloads in hexadecimal digits, or as text"),
-      ("p", "pause: the display stands still, counting goes on"),
-      ("Ctrl-L", "draw the screen anew"),
-      ("q Ctrl-C", "quit"),
-    ]
-    return keys.map { key, meaning in
+    LiveKeys.all.map { key, meaning in
       var line = ScreenLine(width: columns)
       line.append("  ")
       line.style(.bold)

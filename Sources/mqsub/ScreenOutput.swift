@@ -64,12 +64,12 @@ final class ScreenOutput<Content: ScreenContent>: MessageSink {
 
   /// Shows `content` on `terminal`. What is said on standard error meanwhile comes into `lines`.
   init(
-    _ content: Content, on terminal: consuming FullScreen, _ subscriptions: [Subscription], _ lines: HeldLines
+    _ content: Content, on terminal: consuming FullScreen, _ filters: [TopicFilter], _ lines: HeldLines
   ) {
     self.content = content
     self.lines = lines
     screen = Screen(terminal)
-    filters = subscriptions.map { "'\($0.filter)'" }.joined(separator: ", ")
+    self.filters = filters.map { "'\($0)'" }.joined(separator: ", ")
     (lastFrame, noticeDeadline) = (now, now)
   }
 

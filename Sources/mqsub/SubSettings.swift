@@ -52,7 +52,7 @@ struct SubSettings: Sendable {
       ],
       environment: CommandSettings.variables,
       sections: [
-        .formats, .tests,
+        .formats, .tests, .liveView,
         .compatibility(
           "mosquitto_sub",
           [

@@ -6,6 +6,8 @@ struct TopicDetails {
   private(set) var lines: [[UInt8]] = []
   private let width: Int
   private static let labelWidth = 12
+  /// In front of each line of a payload: none of them can be taken for one of ours.
+  private static let mark = "| "
 
   /// The lines for a node of the tree, `width` columns at most. `time` is what the clock on the wall says at `now`.
   init(
@@ -67,19 +69,26 @@ struct TopicDetails {
         Hex.appendDump(of: payload, to: &text)
       } else if let value = try? JSONValue(text: payload) {
         value.appendOnManyLines(isForTerminal: false, to: &text)
+        return text.withBytes { append(linesOfJSON: $0) }
       } else {
         text.append(payload)
       }
-      text.withBytes { append(linesOf: $0) }
+      text.withBytes { text in
+        for line in Self.lines(of: text) { wrap(UnsafeRawBufferPointer(rebasing: line), behind: Self.mark) }
+      }
     }
   }
 
-  /// Lines of a payload have a mark in front: none of them can be taken for one of ours.
-  private mutating func append(linesOf text: UnsafeRawBufferPointer) {
-    for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-      let indentation = line.prefix { $0 == UInt8(ascii: "\t") }.count
-      let rest = UnsafeRawBufferPointer(rebasing: line.dropFirst(indentation))
-      wrap(rest, behind: "| " + String(repeating: "  ", count: indentation))
+  private static func lines(of text: UnsafeRawBufferPointer) -> [Slice<UnsafeRawBufferPointer>] {
+    text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+  }
+
+  /// Tabs in there are between the parts of the JSON text, never inside them.
+  private mutating func append(linesOfJSON text: UnsafeRawBufferPointer) {
+    for line in Self.lines(of: text) {
+      let depth = line.prefix { $0 == UInt8(ascii: "\t") }.count
+      let parts = line.dropFirst(depth).map { $0 == UInt8(ascii: "\t") ? UInt8(ascii: " ") : $0 }
+      parts.withUnsafeBytes { wrap($0, behind: Self.mark + String(repeating: "  ", count: depth)) }
     }
   }
 
@@ -112,7 +121,7 @@ struct TopicDetails {
       line.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))
       lines.append(line.bytes())
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-      if head.hasPrefix("|") { continue }
+      if head.hasPrefix(Self.mark) { continue }
       head = String(repeating: " ", count: Self.labelWidth)
     } while !rest.isEmpty
   }

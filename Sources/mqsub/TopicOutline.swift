@@ -181,19 +181,22 @@ struct TopicOutline {
 
   /// Selects the row so many below the selected one, above it if negative. Without a selection the first on the screen is taken.
   mutating func move(by count: Int) {
-    guard !rows.isEmpty else { return }
     let current = selection.flatMap { rows.firstIndex(of: $0) }
-    let row = current.map { $0 + count } ?? firstRow
-    selection = rows[min(max(0, row), rows.count - 1)]
-    scroll()
+    select(row: current.map { $0 + count } ?? firstRow)
   }
 
   /// Selects the row a screen below, above if negative.
   mutating func move(byPages count: Int) { move(by: count * max(1, height - 1)) }
 
   /// Selects the first row, or the last.
-  mutating func moveToStart() { move(by: -rows.count) }
-  mutating func moveToEnd() { move(by: rows.count) }
+  mutating func moveToStart() { select(row: 0) }
+  mutating func moveToEnd() { select(row: rows.count - 1) }
+
+  private mutating func select(row: Int) {
+    guard !rows.isEmpty else { return }
+    selection = rows[min(max(0, row), rows.count - 1)]
+    scroll()
+  }
 
   /// Keeps the selected row on the screen.
   private mutating func scroll() {

@@ -12,7 +12,7 @@ extension OptionTable {
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
           + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
-          + named("-w", "--watch")
+          + named("-w", "--watch", "--top")
       }
     )
   }
