@@ -192,7 +192,8 @@ struct Subscriber: ~Copyable {
     if case .completing(let status, let until?) = phase, driver.now >= until {
       leave(status)
     } else if let limit, driver.now >= limit {
-      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")")
+      let stage = client.stage == .connected ? "" : " while \(client.stage)"
+      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")\(stage)")
       if case .over = phase { return .timedOut }
       leave(.timedOut)
     } else {
