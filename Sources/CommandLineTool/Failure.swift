@@ -10,6 +10,12 @@ extension ExitStatus {
     case .system("recv", _, _), .system("send", _, _): self = .connectionLost
     case .system: self = .cannotConnect
     case .timedOut: self = .timedOut
+    case .tls(let failure):
+      switch failure.kind {
+      case .settings: self = .usage
+      case .certificate: self = .certificate
+      case .handshake: self = .handshake
+      }
     case .closed(.suback), .closed(.connected), .webSocketClosed(.suback, _), .webSocketClosed(.connected, _):
       self = .connectionLost
     case .webSocketClosed: self = .cannotConnect
@@ -45,7 +51,7 @@ extension Compatibility {
   /// failures to reach the broker.
   public func status(of error: ConnectionError) -> ExitStatus {
     switch error {
-    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .closed(.transport),
+    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .tls, .closed(.transport),
       .closed(.connack), .webSocketClosed(.connack, _), .notLetThrough:
       status(ofConnectFailure: ExitStatus(error))
     default: ExitStatus(error)

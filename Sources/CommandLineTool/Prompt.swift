@@ -6,14 +6,23 @@
   import Darwin
 #endif
 
-/// Asks somebody at the terminal for what nobody else may see.
-enum Prompt {
-  /// Shows `question` and returns the line that is typed, which the terminal does not show. Standard input and output
-  /// are left alone: they carry messages.
-  ///
-  /// A signal that ends the process ends it here, after the terminal has its settings back. So it is to be called before
-  /// the tool catches signals itself.
+/// Asks somebody at the terminal. Standard input and output are left alone: they carry messages.
+///
+/// A signal that ends the process ends it here, after the terminal has its settings back. So this is to be called before the
+/// tool catches signals itself.
+public enum Prompt {
+  /// Shows `question`, and whether the answer begins with y; throws where there is no terminal.
+  public static func confirms(_ question: String) throws(SystemError) -> Bool {
+    let answer = try answer("\(question)? [y/N] ", showsTyping: true)
+    return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
+  }
+
+  /// Shows `question` and returns the line that is typed, which nobody else may see: the terminal does not show it.
   static func secret(_ question: String) throws(SystemError) -> [UInt8] {
+    try answer("\(question): ", showsTyping: false)
+  }
+
+  private static func answer(_ question: String, showsTyping: Bool) throws(SystemError) -> [UInt8] {
     let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
     guard terminal >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { close(terminal) }
@@ -30,15 +39,16 @@ enum Prompt {
     defer { sigprocmask(SIG_SETMASK, &mask, nil) }
 
     let signals = try Signals()
-    var silent = before
-    silent.c_lflag &= ~tcflag_t(ECHO | ECHOE | ECHOK)
-    silent.c_lflag |= tcflag_t(ICANON | ECHONL)
-    guard tcsetattr(terminal, TCSAFLUSH, &silent) == 0 else { throw SystemError(call: "tcsetattr", number: errno) }
+    var asking = before
+    if !showsTyping {
+      asking.c_lflag &= ~tcflag_t(ECHO | ECHOE | ECHOK)
+      asking.c_lflag |= tcflag_t(ICANON | ECHONL)
+    }
+    guard tcsetattr(terminal, TCSAFLUSH, &asking) == 0 else { throw SystemError(call: "tcsetattr", number: errno) }
     defer { tcsetattr(terminal, TCSANOW, &before) }
 
     var output = OutputBuffer(descriptor: terminal, limit: .max)
     TerminalText.append(question, to: &output)
-    output.append(": ")
     try? output.flush()  // Whoever cannot be asked cannot answer either.
     if let line = try line(from: terminal, orUntil: signals.descriptor) { return line }
     tcsetattr(terminal, TCSANOW, &before)

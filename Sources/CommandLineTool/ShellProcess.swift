@@ -106,6 +106,9 @@ struct ShellProcess: ~Copyable {
     return state
   }
 
+  /// Lets the command go on without us.
+  mutating func leave() { state = .ended(nil) }
+
   /// Asks the command, and all that it started, to end.
   func terminate() { signal(SIGTERM) }
 

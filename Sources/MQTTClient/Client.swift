@@ -15,10 +15,16 @@ public struct ClientSettings: Sendable {
   public var session: SessionSettings
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
+  /// TLS, if it is wanted.
+  public var tls: TLSConfiguration?
+  /// Told what TLS has agreed on, or what has failed, for each network connection.
+  public var reportTLS: (@Sendable (TLSReport) -> Void)?
   /// Whether and when to connect again.
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.
   public var connectTimeout: Duration = .seconds(10)
+  /// Whether to connect again when the broker says that another client has taken the session over, which throws that one out.
+  public var retriesTakeover = false
   /// Asked for the password before each attempt, where it may have changed since the last one. It may take its time, and returns
   /// nil to put the attempt off a little, because something has come up that the caller should hear of first.
   public var password: PasswordRequest?
@@ -140,11 +146,37 @@ public final class Client {
   /// Received QoS 2 messages whose handshake has not come to its end.
   public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
 
+  /// See `Session.deliveredIdentifiers`. What has arrived was taken note of and not answered when `Driver.next` says `idle`.
+  public var deliveredIdentifiers: [UInt16] { connection.session.deliveredIdentifiers }
+
+  /// See `Session.resumeDeliveries`. Before a driver runs the client.
+  public func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
+    connection.session.resumeDeliveries(packetIdentifiers)
+  }
+
+  /// What the broker said in its last CONNACK that it can do.
+  public var limits: ServerLimits { connection.session.limits }
+
+  /// The seconds of keep alive in force.
+  public var keepAliveSeconds: Int { connection.session.keepAliveSeconds }
+
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }
 
   /// QoS 0 publishes that the system has not taken.
   public var publishesUnsent: Int { connection.session.publishesUnsent }
+
+  /// How often something was received: what comes with the same count came in the same moment.
+  public var receiveCount: Int { connection.receiveCount }
+
+  /// Bytes of MQTT that the system has taken, over all network connections.
+  public var sentCount: Int { connection.sentCount }
+
+  /// Hands the output to the system now, as much as it takes, instead of when the driver is asked for what is next.
+  public func flush(at now: Instant) {
+    touch()
+    send(at: now)
+  }
 
   /// Bytes that the network connection that ended last had handed to the system and that had not reached the broker's machine;
   /// nil where the system does not tell.
@@ -202,22 +234,28 @@ public final class Client {
 
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
   ///
+  /// - Returns: the number that `Session.Event.subscribed` will bring back; nil when not connected.
   /// - Throws: what the broker's limits forbid.
+  @discardableResult
   public func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
     if isConnected {
       request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
     }
     subscribeRequests.append(request)
+    return request.number
   }
 
   /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
+  ///
+  /// - Returns: the number that `Session.Event.unsubscribed` will bring back; nil when not connected.
+  @discardableResult
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = UnsubscribeRequest(filters: filters, properties: properties)
     if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
@@ -226,6 +264,21 @@ public final class Client {
       subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
     }
     subscribeRequests.removeAll { $0.subscriptions.isEmpty }
+    return request.number
+  }
+
+  /// What the SUBSCRIBE with this number asked for, which `Session.Event.subscribed` answers.
+  public func subscriptions(ofRequest number: Int) -> [Subscription] {
+    subscribeRequests.first { $0.number == number }?.subscriptions ?? []
+  }
+
+  /// Whether a SUBSCRIBE or UNSUBSCRIBE has no answer yet, or could not be sent.
+  public var awaitsAnswers: Bool { !unsubscribeRequests.isEmpty || subscribeRequests.contains { !$0.isAnswered } }
+
+  /// Sends PINGREQ; `Session.Event.pong` follows. There has to be a connection.
+  public func ping(at now: Instant) {
+    touch()
+    connection.session.ping(at: now)
   }
 
   /// The application has done its part with a message.
@@ -254,6 +307,13 @@ public final class Client {
     connection.resumeReading(at: now)
   }
 
+  /// Puts the next attempt off until this instant at least; in answer to `Event.outage`.
+  public func holdOff(until instant: Instant) {
+    guard case .waiting(let until) = phase else { return }
+    touch()
+    phase = .waiting(until: max(until, instant))
+  }
+
   /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
   public func disconnect(
     _ reasonCode: ReasonCode = .normalDisconnection, properties: Properties = Properties(), at now: Instant
@@ -269,6 +329,15 @@ public final class Client {
       pending.append(.closed)
     case .leaving, .over: break
     }
+  }
+
+  /// Lets go of the network connection without taking leave, so that the broker publishes the will; `Event.closed` follows.
+  public func drop() {
+    touch()
+    if case .over = phase { return }
+    connection.close()
+    phase = .over
+    pending.append(.closed)
   }
 
   private func takeLeave(at now: Instant) {
@@ -469,6 +538,13 @@ public final class Client {
     pending.append(.closed)
   }
 
+  private func isRetried(_ error: ConnectionError) -> Bool {
+    if settings.retriesTakeover, case .disconnected(let packet) = error, packet.reasonCode == .sessionTakenOver {
+      return true
+    }
+    return error.isTransient
+  }
+
   /// On 3.1.1 a broker that does not like a topic filter may have no other answer than to close the connection: that is what a
   /// close says before the first SUBACK. Later it is an outage.
   private func refusalOfSubscribe(in error: ConnectionError) -> ConnectionError? {
@@ -490,7 +566,7 @@ public final class Client {
     let error = refusalOfSubscribe(in: error) ?? error
     connection.close()
     let isHopeless = closesInsteadOfSuback >= Self.closesInsteadOfSubackLimit
-    if error.isTransient, !isHopeless, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+    if !isHopeless, isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version

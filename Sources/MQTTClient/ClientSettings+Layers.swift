@@ -1,16 +1,27 @@
 internal import MQTT
 
 extension ClientSettings {
-  /// Makes what stands between the network connection, or the proxy, and MQTT; nil when nothing does.
+  /// Makes what stands between the network connection, or the proxy, and MQTT, the lowest first; nil when nothing does.
   var layers: Connection.MakeLayers? {
-    guard let webSocket else { return nil }
-    let endpoint = endpoint
-    return { () throws(ConnectionError) in
-      switch endpoint {
-      case .tcp(let host, let port): [WebSocketLayer(webSocket, host: host, port: port == 80 ? nil : port)]
-      // There is no name that the server could be meant by.
-      case .unix: [WebSocketLayer(webSocket, host: "localhost", port: nil)]
+    guard tls != nil || webSocket != nil else { return nil }
+    return { [endpoint, tls, reportTLS, webSocket] () throws(ConnectionError) in
+      // A unix socket leads to no name that the server could be meant by.
+      var (host, port) = ("localhost", UInt16?.none)
+      if case .tcp(let name, let number) = endpoint {
+        host = name
+        port = number == (tls == nil ? 80 : 443) ? nil : number
       }
+      var layers: [any Layer] = []
+      do throws(TLSFailure) {
+        if let tls {
+          layers.append(
+            try TLSLayer(try TLSContext(tls), host: host, place: endpoint.description, report: reportTLS))
+        }
+      } catch {
+        throw .tls(error)
+      }
+      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port)) }
+      return layers
     }
   }
 }

@@ -43,6 +43,10 @@ public final class Connection {
   /// Nothing came for MQTT yet: what comes first shows whether MQTT is spoken at all.
   private var isUnanswered = true
   private var receiveCapacity = smallestReceive
+  /// How often something was received.
+  private(set) var receiveCount = 0
+  /// Bytes of the session's that the system has taken.
+  private(set) var sentCount = 0
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
@@ -276,6 +280,7 @@ public final class Connection {
     }
     switch transfer {
     case .moved(let count):
+      receiveCount &+= 1
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -343,6 +348,7 @@ public final class Connection {
       case .moved(let count):
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        sentCount &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true

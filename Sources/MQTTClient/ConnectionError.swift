@@ -45,6 +45,8 @@ public enum ConnectionError: Error, Sendable {
   case system(call: String, errno: Int32, place: String)
   /// The time for connecting ran out.
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
+  /// There is no TLS with the broker.
+  case tls(TLSFailure)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
   /// The server took leave from WebSocket.
@@ -77,6 +79,7 @@ public enum ConnectionError: Error, Sendable {
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
     case .webSocketClosed(_, let closing): closing.isTransient
     case .notLetThrough(_, let isTransient): isTransient
+    case .tls(let failure): failure.isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
     case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
@@ -129,6 +132,7 @@ extension ConnectionError: CustomStringConvertible {
           "\(endpoint) took the connection but sent no CONNACK within \(time) (is it an MQTT broker of this version? see -V)"
       case .suback, .connected: return "\(endpoint) took nothing more for \(time)"
       }
+    case .tls(let failure): return failure.explanation
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
     case .closed(.suback):
@@ -157,7 +161,7 @@ extension ConnectionError: CustomStringConvertible {
       let advice =
         switch name {
         case "HTTP": " (is it a port for WebSocket? see --ws)"
-        case "TLS": " (is it a port for TLS?)"
+        case "TLS": " (is it a port for TLS? see --tls)"
         default: " (is the port right?)"
         }
       return "\(endpoint) speaks \(name), not MQTT\(advice)"

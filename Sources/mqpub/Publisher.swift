@@ -116,7 +116,7 @@ struct Publisher: ~Copyable {
     do throws(SystemError) {
       try source.read()
     } catch {
-      if tally.note(.usage) { diagnostics.error("standard input: \(error.explanation)") }
+      if tally.note(.usage) { diagnostics.error("\(source.place): \(error.explanation)") }
     }
     watchInput()
   }
@@ -127,6 +127,9 @@ struct Publisher: ~Copyable {
     case .message(let message): return publish(message)
     case .fault(let line, let explanation):
       refused(.badText, explanation, line: line)
+      return true
+    case .fragment(let line):
+      diagnostics.warning("line \(line) was cut off when it was recorded, and is left out")
       return true
     }
   }

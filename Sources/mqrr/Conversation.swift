@@ -1,4 +1,3 @@
-internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
@@ -49,10 +48,10 @@ final class Conversation {
   let diagnostics: Diagnostics
   let endpoint: Endpoint
   var driver = Driver()
-  var output = OutputBuffer(descriptor: 1, limit: .max)
+  var output = StandardOutput()
   /// Acknowledged when the output is written.
   private var unwritten: [Delivery] = []
-  private let compatibility: Compatibility
+  let compatibility: Compatibility
   private let limit: Instant?
   private let signals: Signals
   private var subscriptions: [Subscription] = []
@@ -145,12 +144,10 @@ final class Conversation {
   func run(_ role: any Role) -> ExitStatus {
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
-    // Tells when the reader of the output goes away, also while nothing comes.
-    driver.watch(output.descriptor, [])
+    output.start(&driver)
     driver.add(client)
     let ending = role.end(loop(role))
-    var written = ExitStatus.ok
-    do throws(OutputError) { try output.flush() } catch { written = failed(error) }
+    let written = output.finish(diagnostics)
     switch ending {
     case .status(let status): return status == .ok ? written : status
     case .signal(let signal): Signals.die(of: signal)
@@ -194,25 +191,19 @@ final class Conversation {
   }
 
   private func subscribed(_ packet: SubackPacket, _ role: any Role) {
-    let refused = zip(subscriptions, packet.reasonCodes).filter { $0.1.isFailure }
-    for (subscription, reason) in refused {
-      let text = packet.properties[.reasonString].map { ": \($0)" } ?? ""
-      let line = "the broker refused the subscription to '\(subscription.filter)': \(reason)" + text
-      if refused.count == subscriptions.count { diagnostics.error(line) } else { diagnostics.warning(line) }
-    }
-    if let first = refused.first, refused.count == subscriptions.count {
-      return leave(.status(.reasonCode(first.1.rawValue)))
-    }
-    let names = subscriptions.map { "'\($0.filter)'" }.joined(separator: ", ")
-    diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(names)")
+    var answers = SubscriptionAnswers()
+    answers.take(packet, for: subscriptions, diagnostics)
+    if let status = answers.judge(isStrict: false, diagnostics) { return leave(.status(status)) }
+    diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(answers.names)")
     role.subscribed()
   }
 
   private func ready(_ descriptor: Int32, _ readiness: Readiness, _ role: any Role) {
     if descriptor == signals.descriptor {
       if let signal = signals.next() { role.interrupted(by: signal) }
-    } else if descriptor == output.descriptor {
-      if readiness.contains(.hungUp) { leave(.status(.ok)) }
+    } else if descriptor == output.buffer.descriptor {
+      output.ready(readiness)
+      work(role)
     } else {
       role.ready(descriptor)
     }
@@ -223,30 +214,17 @@ final class Conversation {
   private func work(_ role: any Role) {
     if isRunning { role.work() }
     if case .leaving = phase { return }
-    do throws(OutputError) {
-      try output.flushWithoutWaiting()
-    } catch {
-      return leave(.status(failed(error)))
+    switch output.write(&driver, diagnostics) {
+    case .over(let status): return leave(.status(status))
+    case .waiting: return client.pauseReading()
+    case .written: break
     }
-    if output.count > 0 || isRunning && !role.wantsMessages {
-      client.pauseReading()
-    } else {
-      client.resumeReading(at: driver.now)
-    }
-    driver.watch(output.descriptor, output.count > 0 ? .writable : [])
-    if output.count > 0 { return }
+    if isRunning, !role.wantsMessages { client.pauseReading() } else { client.resumeReading(at: driver.now) }
     for delivery in unwritten { client.acknowledge(delivery) }
     unwritten.removeAll(keepingCapacity: true)
     if case .completing(let status, _) = phase, client.deliveriesUnreleased == 0, client.publishesInFlight == 0 {
       leave(.status(status))
     }
-  }
-
-  /// What follows when nothing can be written. A reader that has gone is none of our business.
-  private func failed(_ error: OutputError) -> ExitStatus {
-    guard case .system(let error) = error else { return .ok }
-    diagnostics.error("standard output: \(error.explanation)")
-    return .output
   }
 
   // MARK: - The end

@@ -125,9 +125,10 @@ final class Pinger: Role {
   }
 
   private func show(_ number: Int, _ message: MessageView, _ time: Int) {
-    TerminalText.append("\(message.payload.count) bytes from \(place): seq=\(number) time=", to: &conversation.output)
-    conversation.output.append(milliseconds: time)
-    conversation.output.append(" ms\n")
+    TerminalText.append(
+      "\(message.payload.count) bytes from \(place): seq=\(number) time=", to: &conversation.output.buffer)
+    conversation.output.buffer.append(milliseconds: time)
+    conversation.output.buffer.append(" ms\n")
   }
 
   /// What answers: a topic, or the broker itself.
@@ -138,7 +139,8 @@ final class Pinger: Role {
   var deadline: Instant? {
     guard let start, conversation.isRunning else { return nil }
     if isDone { return patienceEnd }
-    guard client.isConnected else { return nil }
+    // If nothing could be sent then, becoming able to is what is waited for.
+    guard client.canPublish else { return nil }
     if plan.interval == .zero { return open.last.map { $0.time + patience } }
     return start + plan.interval * beat
   }
@@ -176,29 +178,29 @@ final class Pinger: Role {
   }
 
   private func appendText(_ summary: RoundTrips.Summary?, _ verdicts: [(goal: Goal, isMet: Bool?)]) {
-    conversation.output.append("--- ")
-    TerminalText.append(place, to: &conversation.output)
-    conversation.output.append(" ---\n\(trips.sent) sent, \(trips.received) received, \(trips.lost) lost (")
-    conversation.output.append(trips.lostShare, per: 1_000_000, digits: 1)
-    conversation.output.append(" %)")
-    if trips.awaited > 0 { conversation.output.append(", \(trips.awaited) still awaited") }
-    if trips.ignored > 0 { conversation.output.append(", \(trips.ignored) ignored") }
-    conversation.output.append("\n")
+    conversation.output.buffer.append("--- ")
+    TerminalText.append(place, to: &conversation.output.buffer)
+    conversation.output.buffer.append(" ---\n\(trips.sent) sent, \(trips.received) received, \(trips.lost) lost (")
+    conversation.output.buffer.append(trips.lostShare, per: 1_000_000, digits: 1)
+    conversation.output.buffer.append(" %)")
+    if trips.awaited > 0 { conversation.output.buffer.append(", \(trips.awaited) still awaited") }
+    if trips.ignored > 0 { conversation.output.buffer.append(", \(trips.ignored) ignored") }
+    conversation.output.buffer.append("\n")
     guard let summary else { return }
-    conversation.output.append("min ")
-    conversation.output.append(milliseconds: summary.minimum)
-    conversation.output.append(", mean ")
-    conversation.output.append(milliseconds: summary.mean)
+    conversation.output.buffer.append("min ")
+    conversation.output.buffer.append(milliseconds: summary.minimum)
+    conversation.output.buffer.append(", mean ")
+    conversation.output.buffer.append(milliseconds: summary.mean)
     for (hundredths, time) in zip(RoundTrips.percentiles, summary.percentiles) {
-      conversation.output.append(", p\(hundredths / 100) ")
-      conversation.output.append(milliseconds: time)
-      if isVague(hundredths) { conversation.output.append("*") }
+      conversation.output.buffer.append(", p\(hundredths / 100) ")
+      conversation.output.buffer.append(milliseconds: time)
+      if isVague(hundredths) { conversation.output.buffer.append("*") }
     }
-    conversation.output.append(", max ")
-    conversation.output.append(milliseconds: summary.maximum)
-    conversation.output.append(", stddev ")
-    conversation.output.append(milliseconds: summary.deviation)
-    conversation.output.append(" ms\n")
+    conversation.output.buffer.append(", max ")
+    conversation.output.buffer.append(milliseconds: summary.maximum)
+    conversation.output.buffer.append(", stddev ")
+    conversation.output.buffer.append(milliseconds: summary.deviation)
+    conversation.output.buffer.append(" ms\n")
   }
 
   /// Whether there are too few replies for one to lie beyond the percentile.
@@ -207,11 +209,11 @@ final class Pinger: Role {
   /// `{"from":"…","sent":5,"received":5,"lost":0,"loss_percent":0.000,"connect_ms":1.203,"min_ms":…,"p99_ms":null,…}`
   private func appendJSON(_ summary: RoundTrips.Summary?, _ verdicts: [(goal: Goal, isMet: Bool?)]) {
     var place = plan.exchange.topic.map { "\($0)" } ?? "\(conversation.endpoint)"
-    conversation.output.append("{\"from\":")
-    place.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &conversation.output) }
-    conversation.output.append(",\"sent\":\(trips.sent),\"received\":\(trips.received),\"lost\":\(trips.lost)")
-    conversation.output.append(",\"awaited\":\(trips.awaited),\"ignored\":\(trips.ignored),\"loss_percent\":")
-    conversation.output.append(trips.lostShare, per: 1_000_000, digits: 3)
+    conversation.output.buffer.append("{\"from\":")
+    place.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &conversation.output.buffer) }
+    conversation.output.buffer.append(",\"sent\":\(trips.sent),\"received\":\(trips.received),\"lost\":\(trips.lost)")
+    conversation.output.buffer.append(",\"awaited\":\(trips.awaited),\"ignored\":\(trips.ignored),\"loss_percent\":")
+    conversation.output.buffer.append(trips.lostShare, per: 1_000_000, digits: 3)
     appendJSON("connect_ms", trips.connectTime)
     appendJSON("min_ms", summary?.minimum)
     appendJSON("mean_ms", summary?.mean)
@@ -222,17 +224,17 @@ final class Pinger: Role {
     appendJSON("stddev_ms", summary?.deviation)
     if !verdicts.isEmpty {
       let goals = verdicts.map { "{\"goal\":\"\($0.goal.text)\",\"met\":\($0.isMet.map { "\($0)" } ?? "null")}" }
-      conversation.output.append(",\"goals\":[\(goals.joined(separator: ","))]")
+      conversation.output.buffer.append(",\"goals\":[\(goals.joined(separator: ","))]")
     }
-    conversation.output.append("}\n")
+    conversation.output.buffer.append("}\n")
   }
 
   private func appendJSON(_ name: String, _ nanoseconds: Int?) {
-    conversation.output.append(",\"\(name)\":")
+    conversation.output.buffer.append(",\"\(name)\":")
     if let nanoseconds {
-      conversation.output.append(milliseconds: nanoseconds)
+      conversation.output.buffer.append(milliseconds: nanoseconds)
     } else {
-      conversation.output.append("null")
+      conversation.output.buffer.append("null")
     }
   }
 }

@@ -43,12 +43,13 @@ struct RRSettings: Sendable {
       examples: [
         .init("Ask, and wait ten seconds at most.", "mqrr -t home/lamp/get -m state -W 10"),
         .init("Measure the way to the broker and back.", "mqrr -h broker.example --ping -C 5"),
-        .init("Answer each request with what a command makes of it.", "mqrr -t math --serve bc"),
+        .init("Answer each request with what a command makes of it.", "mqrr -t upper --serve 'tr a-z A-Z'"),
         .init("Collect the answers of all who reply within two seconds.", "mqrr -t who/is/there -n --idle 2s"),
         .init(
           "A responder that has to know the response topic, as on MQTT 3.1.1.",
           "mqrr -t get -e got -m temperature -V 311"),
-      ]),
+      ],
+      environment: CommandSettings.variables),
     settings: RRSettings(),
     options: Options(RequestSettings.options) { $1(&$0.request) } + Options(OutputSettings.options) { $1(&$0.output) }
       + Options(CommandSettings.rules(standard: "skip")) { $1(&$0.command) }

@@ -44,7 +44,7 @@ final class Requester: Role {
     self.plan = plan
     self.requests = requests
     self.conversation = conversation
-    format = output.format(isTerminal: conversation.output.isTerminal)
+    format = output.format(isTerminal: conversation.output.buffer.isTerminal)
     showsTime = format.showsTime
   }
 
@@ -156,7 +156,7 @@ final class Requester: Role {
     received += 1
     noticeTime = nil
     show(message)
-    if plan.showsLatency { conversation.output.append(latency: time) }
+    if plan.showsLatency { conversation.output.buffer.append(latency: time) }
     let isFinal = hasFinalTests && plan.finalTests.allSatisfy { $0.passes(message) }
     if isFinal || received == plan.count ?? (hasFinalTests || plan.idle != nil || requests.areLines ? nil : 1) {
       conversation.complete(tally.status)
@@ -177,7 +177,7 @@ final class Requester: Role {
 
   private func show(_ message: MessageView) {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
-    switch format.append(message, at: time, to: &conversation.output) {
+    switch format.append(message, at: time, to: &conversation.output.buffer) {
     case .payloadIsNotJSON: diagnostics.warning("the payload is not JSON, and %J leaves it out")
     case .payloadIsNoNumber:
       diagnostics.warning("the payload has not the length of a number, and %f or %d leaves it out")
@@ -242,11 +242,16 @@ final class Requester: Role {
     }
   }
 
+  /// With the request made, Ctrl-C is the user's way to stop waiting; before that something is left undone.
   func interrupted(by signal: Signal) {
-    let isUnacknowledged = client.publishesInFlight > 0
-    if isUnacknowledged { diagnostics.error("stopped before the broker had acknowledged the request") }
-    conversation.leave(isUnacknowledged ? .status(.connectionLost) : .signal(signal))
+    let unmade = (requests.areLines ? requests.remainingCount : asked == 0 ? 1 : 0) + client.publishesUnsent
+    let unacknowledged = client.publishesInFlight
+    if unacknowledged > 0 { diagnostics.error("stopped before the broker had acknowledged \(count(unacknowledged))") }
+    if unmade > 0 { diagnostics.error("stopped before \(count(unmade)) could be made") }
+    conversation.leave(unacknowledged + unmade > 0 ? .status(.connectionLost) : .signal(signal))
   }
+
+  private func count(_ requests: Int) -> String { requests == 1 ? "the request" : "\(requests) requests" }
 
   func end(_ ending: Ending) -> Ending {
     if tally.failed > 1 { diagnostics.error("\(tally.failed) requests were not made") }

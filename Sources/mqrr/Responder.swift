@@ -15,9 +15,13 @@ final class Responder: Role {
   /// Requests whose reply the broker has not acknowledged.
   private var unacknowledged: [(number: Int, delivery: Delivery)] = []
   private var hasSubscribed = false
+  /// Whether requests could be answered once.
+  private var wasReady = false
+  private var readyCommand: ReadyCommand?
   private var isFull = false
   private var hasWarned = false
   private var failures = Tally()
+  private var isInterrupted = false
   /// A signal came: when what runs has to be done.
   private var stopTime: Instant?
 
@@ -48,7 +52,32 @@ final class Responder: Role {
     hasSubscribed = true
   }
 
-  func subscribed() {}
+  func subscribed() {
+    if wasReady { return }
+    wasReady = true
+    if conversation.compatibility.readsEnvironment { notifyServiceManager() }
+    guard let command = plan.readyCommand else { return }
+    do throws(SystemError) {
+      readyCommand = try ReadyCommand(command, at: conversation.driver.now)
+    } catch {
+      readyCommandFailed(.notStarted(error))
+    }
+  }
+
+  private func lookAtReadyCommand() {
+    guard let command = readyCommand, conversation.driver.now >= command.deadline else { return }
+    do throws(HelperError) {
+      if try command.hasEnded(at: conversation.driver.now) { readyCommand = nil }
+    } catch {
+      readyCommand = nil
+      readyCommandFailed(error)
+    }
+  }
+
+  private func readyCommandFailed(_ failure: HelperError) {
+    diagnostics.error("--on-ready: the command \(failure.explanation)")
+    conversation.leave(.status(.helper))
+  }
 
   // MARK: - Requests
 
@@ -92,6 +121,7 @@ final class Responder: Role {
 
   func work() {
     if let stopTime, conversation.driver.now >= stopTime { return conversation.leave(.status(.ok)) }
+    lookAtReadyCommand()
     var isIdle = true
     switch queue?.work(&conversation.driver, { work, output in dealtWith(work, output) }) {
     case .stopped(let status): return conversation.leave(.status(status))
@@ -152,8 +182,7 @@ final class Responder: Role {
   // MARK: - The end
 
   var deadline: Instant? {
-    guard let stopTime else { return queue?.deadline }
-    return min(stopTime, queue?.deadline ?? stopTime)
+    [stopTime, queue?.deadline, readyCommand?.deadline].compactMap { $0 }.min()
   }
 
   func timedOut() -> ExitStatus {
@@ -163,10 +192,15 @@ final class Responder: Role {
 
   /// What runs may come to its end, nothing new is begun; a second signal does not wait.
   func interrupted(by signal: Signal) {
+    isInterrupted = true
     let patience = queue?.stop() ?? .zero
     if stopTime != nil || patience == .zero && replies.isEmpty { return conversation.leave(.status(.ok)) }
     stopTime = conversation.driver.now + patience
   }
 
-  func end(_ ending: Ending) -> Ending { ending }
+  func end(_ ending: Ending) -> Ending {
+    // What the user began goes on, unless the user ends it all.
+    if !isInterrupted { readyCommand?.leave() }
+    return ending
+  }
 }

@@ -6,7 +6,7 @@ internal import MQTTClient
 final class CommandSink: MessageSink {
   private let queue: CommandQueue
 
-  init(_ settings: CommandSettings, command: [UInt8], _ diagnostics: Diagnostics) throws(SystemError) {
+  init(_ command: [UInt8], settings: CommandSettings, _ diagnostics: Diagnostics) throws(SystemError) {
     queue = try CommandQueue(command, settings, onFailure: settings.failure ?? .stop, outputLimit: nil, diagnostics)
   }
 

@@ -5,29 +5,35 @@ internal import MQTTClient
 /// Writes messages to standard output, and acknowledges those that are written. While the reader is slow nothing more is read
 /// from the broker, so that messages wait where they are kept.
 final class MessageOutput: MessageSink {
-  private var output = OutputBuffer(descriptor: 1, limit: .max)
+  private var output = StandardOutput()
   private var format: MessageFormat
   private let showsTime: Bool
   private let diagnostics: Diagnostics
   /// What is in the output and will be acknowledged when that is written.
   private var unwritten: [Delivery] = []
-  private var isReaderGone = false
+  /// Remembers over runs what was printed.
+  private var journal: PrintJournal?
 
-  init(_ plan: OutputPlan, _ diagnostics: Diagnostics) {
-    format = plan.format(isTerminal: output.isTerminal)
+  init(_ plan: OutputPlan, journal: consuming PrintJournal?, _ diagnostics: Diagnostics) {
+    format = plan.format(isTerminal: output.buffer.isTerminal)
     showsTime = format.showsTime
     self.diagnostics = diagnostics
+    self.journal = journal
   }
 
-  func start(_ driver: inout Driver) {
-    // Tells when the reader goes away, also while nothing comes.
-    driver.watch(output.descriptor, [])
+  func prepare(_ client: Client) {
+    if let delivered = journal?.delivered { client.resumeDeliveries(delivered) }
   }
+
+  func start(_ driver: inout Driver) { output.start(&driver) }
 
   func take(_ message: MessageView, _ delivery: Delivery?) {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
-    if let problem = format.append(message, at: time, to: &output) { report(problem, message) }
-    if let delivery { unwritten.append(delivery) }
+    let start = output.buffer.count
+    if let problem = format.append(message, at: time, to: &output.buffer) { report(problem, message) }
+    guard let delivery else { return }
+    unwritten.append(delivery)
+    if message.qos == .exactlyOnce { journal?.append(message.packetIdentifier, at: start..<output.buffer.count) }
   }
 
   private func report(_ problem: MessageFormat.Problem, _ message: MessageView) {
@@ -40,30 +46,21 @@ final class MessageOutput: MessageSink {
   }
 
   func work(_ client: Client, _ driver: inout Driver) -> SinkState {
-    if isReaderGone { return .over(.ok) }
-    do throws(OutputError) {
-      try output.flushWithoutWaiting()
+    do throws(SystemError) {
+      if journal != nil { try journal?.willWrite(delivered: client.deliveredIdentifiers) }
+      let state = output.work(&driver, diagnostics)
+      guard case .done = state else { return state }
+      if journal != nil { try journal?.hasWritten(delivered: client.deliveredIdentifiers) }
     } catch {
-      switch error {
-      case .closed: return .over(.ok)
-      case .system(let error):
-        diagnostics.error("standard output: \(error.explanation)")
-        return .over(.output)
-      }
+      diagnostics.error("--state: \(error.explanation)")
+      return .over(.output)
     }
-    if output.count > 0 {
-      driver.watch(output.descriptor, .writable)
-      return .full
-    }
-    driver.watch(output.descriptor, [])
     for delivery in unwritten { client.acknowledge(delivery) }
     unwritten.removeAll(keepingCapacity: true)
     return .done
   }
 
-  func ready(_ descriptor: Int32, _ readiness: Readiness) {
-    if readiness.contains(.hungUp) { isReaderGone = true }
-  }
+  func ready(_ descriptor: Int32, _ readiness: Readiness) { output.ready(readiness) }
 
-  func end(_ driver: inout Driver) { driver.watch(output.descriptor, nil) }
+  func end(_ driver: inout Driver) { output.end(&driver) }
 }

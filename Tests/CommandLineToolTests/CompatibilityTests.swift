@@ -30,6 +30,8 @@ struct CompatibilityTests {
     #expect((own.lastTopicWins, strict.lastTopicWins) == (false, true))
     #expect((own.letsBrokerNameClient, strict.letsBrokerNameClient) == (false, true))
     #expect((own.keepsSessionsForEver, strict.keepsSessionsForEver) == (false, true))
+    #expect((own.endsAfterRemoving, strict.endsAfterRemoving) == (true, false))
+    #expect((own.interruptionReason, strict.interruptionReason) == (.normalDisconnection, .disconnectWithWillMessage))
     #expect((own.colorsTerminals, strict.colorsTerminals) == (true, false))
     #expect(own.status(ofConnectFailure: .nameNotFound) == .nameNotFound)
     #expect(strict.status(ofConnectFailure: .nameNotFound) == .usage)

@@ -305,7 +305,7 @@ struct CredentialTests {
     #expect(try user([], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "a:b")
     #expect(try user(["-h", "h2"], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "-:-")
     let error = #expect(throws: UsageError.self) { try user([], ["MQTOOLS_URL": "h1"]) }
-    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt://, ws:// or unix:")
+    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:")
     #expect(try connecting([], as: "mosquitto_pub", environment: environment).host == "localhost")
   }
 

@@ -71,7 +71,10 @@ func subscribing(
   _ words: [String], as program: String = "mqsub", environment: [String: String] = [:]
 ) throws(UsageError) -> (connection: ConnectionPlan, subscribe: SubscribePlan) {
   let (settings, compatibility) = try typed(Subscribing.tool, words, as: program, environment: environment)
-  return (try settings.connection.plan(compatibility), try settings.subscribe.plan(settings.connection))
+  let subscribe = try settings.subscribe.plan(settings.connection, compatibility)
+  return (
+    try settings.connection.plan(compatibility, forLatestVersion: subscribe.optionForLatestVersion), subscribe
+  )
 }
 
 /// What `words` mean for the output of a subscribing tool.

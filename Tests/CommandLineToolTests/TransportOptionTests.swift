@@ -63,10 +63,10 @@ struct TransportOptionTests {
   }
 
   static let mistakes: [(words: [String], message: String)] = [
-    (["-L", "http://h"], "-L: the URL does not begin with mqtt://, ws:// or unix:"),
-    (["-L", "h"], "-L: the URL does not begin with mqtt://, ws:// or unix:"),
-    (["-L", "mqtt:h"], "-L: the URL does not begin with mqtt://, ws:// or unix:"),
-    (["-L", "unix"], "-L: the URL does not begin with mqtt://, ws:// or unix:"),
+    (["-L", "http://h"], "-L: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:"),
+    (["-L", "h"], "-L: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:"),
+    (["-L", "mqtt:h"], "-L: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:"),
+    (["-L", "unix"], "-L: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:"),
     (["-L", "unix:"], "-L: the path is missing"),
     (["-L", "unix://h/x"], "-L: a unix socket has no host: unix:/PATH or unix:///PATH"),
     (["-L", "ws://h/a#b"], "-L: the path for WebSocket has a # in it; write %23 for it"),

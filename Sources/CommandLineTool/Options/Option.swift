@@ -16,10 +16,13 @@ public struct OptionDescription: Sendable {
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
+    case selection = "Selection"
     case output = "Output"
     case ping = "Ping"
     case commands = "Commands"
+    case ending = "When to end"
     case connection = "Connection"
+    case tls = "TLS"
     case session = "Client and session"
     case will = "Will"
     case spool = "Spool"
@@ -87,6 +90,9 @@ public struct OptionDescription: Sendable {
     case .one(let name), .several(let name, _): name
     }
   }
+
+  /// The summary without the braces around options.
+  public var plainSummary: String { ManualText.plain(summary) }
 
   /// Whether the uses of the option add up.
   var isRepeatable: Bool { summary.hasSuffix("; may be repeated") }
@@ -198,5 +204,23 @@ public struct Options<Settings>: Sendable {
       if index < count { try one.apply(&settings, index, use) } else { try other.apply(&settings, index - count, use) }
     }
     return sum
+  }
+
+  /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
+  /// be spelled.
+  public func withLongNames(keeping letters: String) -> Options {
+    func isKept(_ short: String) -> Bool { letters.contains { short == String($0) } }
+    let kept = descriptions.indices.filter {
+      !descriptions[$0].long.isEmpty || isKept(descriptions[$0].short)
+    }
+    var table = self
+    table.descriptions = kept.map { index in
+      var description = descriptions[index]
+      if !description.short.isEmpty, !isKept(description.short) { description.short = "" }
+      return description
+    }
+    let apply = self.apply
+    table.apply = { (settings, index, use) throws(UsageError) in try apply(&settings, kept[index], use) }
+    return table
   }
 }

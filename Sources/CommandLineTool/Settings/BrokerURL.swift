@@ -6,15 +6,18 @@ internal import MQTT
 ///     ws://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]
 ///     unix:PATH
 ///
-/// TOPIC is all behind the first `/` as it is: `#` and `%` mean themselves. PATH and QUERY of `ws` go to the HTTP server as they
-/// are. In the rest, `%` and two hexadecimal digits stand for a byte.
+/// and the first two with TLS as `mqtts` and `wss`. TOPIC is all behind the first `/` as it is: `#` and `%` mean themselves. PATH
+/// and QUERY go to the HTTP server as they are. In the rest, `%` and two hexadecimal digits stand for a byte.
 public struct BrokerURL: Sendable {
   /// How the broker is reached.
   enum Scheme: String, CaseIterable {
-    case mqtt, ws, unix
+    case mqtt, mqtts, ws, wss, unix
+
+    /// Whether TLS is spoken.
+    var usesTLS: Bool { self == .mqtts || self == .wss }
 
     /// Whether MQTT goes through WebSocket.
-    var usesWebSocket: Bool { self == .ws }
+    var usesWebSocket: Bool { self == .ws || self == .wss }
   }
 
   var scheme: Scheme
@@ -38,7 +41,7 @@ public struct BrokerURL: Sendable {
       isMarked || scheme == .unix && name.count < bytes.count
     else {
       // Not quoted: there may be a password in it.
-      throw UsageError("the URL does not begin with mqtt://, ws:// or unix:")
+      throw UsageError("the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:")
     }
     self.scheme = scheme
     let rest = bytes[(name.count + (isMarked ? 3 : 1))...]

@@ -22,8 +22,9 @@ extension ConnectionSettings {
     details: """
       Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
-      brackets. TOPIC is taken as it is. With ws:// in front MQTT goes through WebSocket, the port is 80, and what stands \
-      behind the host is the path of {--ws-path}; unix:/PATH is a unix socket.
+      brackets. TOPIC is taken as it is. mqtts:// asks for {--tls}, with 8883 for the port. With ws:// or wss:// in front \
+      MQTT goes through WebSocket, the port is 80 or 443, and what stands behind the host is the path of {--ws-path}. \
+      unix:/PATH is a unix socket.
       """,
     environment: "MQTOOLS_URL", secret: { URLAuthority.password(in: $0[0]) })
 
@@ -42,9 +43,9 @@ extension ConnectionSettings {
     details: "Its members are time, level, tool and message.")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] = basicOptions + transportOptions
+  public static let options: [Option<ConnectionSettings>] = brokerOptions + transportOptions + tlsOptions
 
-  private static let basicOptions: [Option<ConnectionSettings>] = [
+  private static let brokerOptions: [Option<ConnectionSettings>] = [
     // MARK: Broker
 
     Option(
@@ -54,8 +55,9 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)",
-        details: "With WebSocket it is 80 unless said otherwise. 0 makes the host the path of a unix socket.")
+        short: "p", long: "port", value: .one("PORT"), section: .connection,
+        summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
+        details: "0 makes the host the path of a unix socket.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(

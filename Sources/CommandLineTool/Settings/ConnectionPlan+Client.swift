@@ -22,6 +22,7 @@ extension ConnectionPlan {
     client.webSocket = webSocket
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
+    client.tls = tls?.clientConfiguration
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
     if case .command(let command) = proxyPasswordSource { client.proxyPassword = password(ofCommand: command) }
     if case .auto = version { client.fallbackVersions = [.v311] }

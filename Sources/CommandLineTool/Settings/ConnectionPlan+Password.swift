@@ -10,37 +10,57 @@ extension ConnectionPlan {
     _ invocation: Invocation, _ diagnostics: Diagnostics
   ) throws(UsageError) {
     for path in invocation.exposedFiles { diagnostics.advice(SecretSource.exposure(of: "\"\(path)\"")) }
-    if let password = try secret(of: &passwordSource, "password", asking: question, diagnostics) {
-      connect.password = password
+    switch passwordSource {
+    case .command, nil: break
+    case let source?:
+      connect.password = try secret(source, "password", asking: question, diagnostics)
+      passwordSource = nil
     }
-    if let proxy,
-      let password = try secret(
-        of: &proxyPasswordSource, "proxy's password", asking: "Password for the proxy \(proxy.host)", diagnostics)
-    {
-      self.proxy?.password = password
+    switch proxyPasswordSource {
+    case .command, nil: break
+    case let source?:
+      let question = "Password for the proxy \(proxy?.host ?? "")"
+      let password = try secret(source, "--proxy-pw-from", asking: question, diagnostics)
+      proxy?.password = password
+      proxyPasswordSource = nil
     }
+    try readTLSSecrets(diagnostics)
     for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
       let variable = option.environment
       if let value = System.environment(variable), option.secret?([value]) != nil {
         System.removeFromEnvironment(variable)
       }
     }
-    if !isLoopback, connect.password != nil || passwordSource != nil {
+    if tls == nil, !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
     }
   }
 
-  /// Reads the secret, which messages call `name`, and forgets where it was; nil where a command has to be run for it.
+  private mutating func readTLSSecrets(_ diagnostics: Diagnostics) throws(UsageError) {
+    guard var plan = tls else { return }
+    if let source = plan.passphraseSource {
+      plan.configuration.identity?.passphrase = try secret(
+        source, "--key-pw-from", asking: "Passphrase of --key", diagnostics)
+      plan.passphraseSource = nil
+    }
+    if let source = plan.sharedKeySource {
+      let digits = try secret(source, "--psk-from", asking: "Key of --psk", diagnostics)
+      do { plan.configuration.sharedKey?.key = try TLSPlan.sharedKey(digits) } catch { throw error.at("--psk-from") }
+      plan.sharedKeySource = nil
+    }
+    if !plan.configuration.verifies, !isLoopback {
+      diagnostics.advice("--insecure verifies nothing: whoever is on the way to \(host) can be the broker")
+    }
+    tls = plan
+  }
+
   private func secret(
-    of source: inout SecretSource?, _ name: String, asking question: String, _ diagnostics: Diagnostics
-  ) throws(UsageError) -> [UInt8]? {
-    switch source {
-    case .command, nil: return nil
-    case let found?:
-      source = nil
-      do throws(SecretError) { return try found.read(asking: question, within: connectTimeout, diagnostics) } catch {
-        throw UsageError("\(name): \(error.explanation)")
-      }
+    _ source: SecretSource, _ option: String, asking question: String, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [UInt8] {
+    do throws(SecretError) {
+      return try source.read(asking: question, within: connectTimeout, diagnostics)
+    } catch {
+      throw UsageError("\(option): \(error.explanation)")
     }
   }
 

@@ -23,6 +23,9 @@ public struct ConnectionSettings: Sendable {
   var webSocketFields = Accumulated<WebSocketSettings.HeaderField>()
   var proxy: ProxySettings?
   var proxyPassword: SecretSource?
+  // MARK: TLS
+
+  var tls = TLSSettings()
 
   // MARK: Client and session
 
@@ -91,6 +94,18 @@ public struct ConnectionSettings: Sendable {
   /// The defaults.
   public init() {}
 
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  var hasGivenIdentifier: Bool {
+    if case .identifier = identity.value { true } else { false }
+  }
+
+  /// The same settings for another client: not under an identifier that was meant for one.
+  public var forAnotherClient: ConnectionSettings {
+    var settings = self
+    settings.identity = Exclusive()
+    return settings
+  }
+
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
@@ -102,6 +117,7 @@ public struct ConnectionSettings: Sendable {
     webSocketPath = url.webSocketPath
     if !usesWebSocket { webSocketFields = Accumulated() }
     port = url.port
+    tls.isOfURL = url.scheme.usesTLS
     guard url.unixPath == nil else {
       unixPath = url.unixPath
       return
@@ -134,12 +150,16 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var proxy: ProxySettings?
   /// Where the proxy's password is that is not in its settings.
   public var proxyPasswordSource: SecretSource?
+  /// TLS, if it is to be spoken.
+  public var tls: TLSPlan?
   /// The local name or address to connect from, if it matters.
   public var bindAddress: String?
   /// The versions to try.
   public var version: VersionChoice
   /// The CONNECT packet in the version that is tried first.
   public var connect: ConnectPacket
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  public var hasGivenIdentifier: Bool
   /// Where the password is that is not in the packet.
   public var passwordSource: SecretSource?
   /// The properties of the DISCONNECT packet that ends the connection.
@@ -187,10 +207,12 @@ extension ConnectionSettings {
       protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
       keepAlive: keepAlive, userName: userName, password: password, will: try will(),
       properties: try connectProperties(compatibility))
+    let tls = try tls.plan(port: port, compatibility)
     let webSocket = try webSocketSettings()
+    let standardPort = compatibility.port(usesTLS: tls != nil, usesWebSocket: webSocket != nil)
     var plan = ConnectionPlan(
-      host: host, port: UInt16(port ?? compatibility.port(usesWebSocket: webSocket != nil)), unixPath: unixPath,
-      webSocket: webSocket, bindAddress: bindAddress, version: version, connect: connect,
+      host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, webSocket: webSocket, tls: tls,
+      bindAddress: bindAddress, version: version, connect: connect, hasGivenIdentifier: hasGivenIdentifier,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
@@ -244,7 +266,7 @@ extension ConnectionSettings {
   }
 
   /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
-  private static func randomIdentifier(_ tool: ToolName) -> Text {
+  public static func randomIdentifier(_ tool: ToolName) -> Text {
     var identifier = Array("\(tool.rawValue)-".utf8)
     while identifier.count < 23 {
       var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.

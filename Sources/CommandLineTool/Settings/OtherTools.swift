@@ -11,10 +11,8 @@ extension OptionTable {
       "mqsub",
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
-          + CommandSettings.options.map(\.description)
-          + named(
-            "-E", "-w", "--watch", "--message-rate", "--random-filter", "--remove-retained", "--retain-as-published",
-            "--retain-handling", "--retained-only")
+          + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
+          + named("-w", "--watch")
       }
     )
   }

@@ -73,7 +73,7 @@ extension RequestSettings {
 
     Option(
       OptionDescription(
-        short: "C", value: .one("N"), section: .subscriptions, summary: "end after N replies (1)",
+        short: "C", value: .one("N"), section: .ending, summary: "end after N replies (1)",
         details: """
           With {-l} it is as many as there are lines, with {--ping} the number of requests, and there is no limit without \
           it; with {--idle} or {--until} there is none either.
@@ -81,7 +81,7 @@ extension RequestSettings {
     ) { (settings, value) throws(UsageError) in settings.count = try value.number(in: 1 ... .max) },
     Option(
       OptionDescription(
-        long: "idle", value: .one("TIME"), section: .subscriptions, summary: "end when nothing came for TIME",
+        long: "idle", value: .one("TIME"), section: .ending, summary: "end when nothing came for TIME",
         details: """
           All replies until then are printed. The exit status is 27 when there was none, or fewer than {-C} or {--until} \
           ask for.
@@ -89,7 +89,7 @@ extension RequestSettings {
     ) { (settings, value) throws(UsageError) in settings.idle = try value.durationAboveZero() },
     Option(
       OptionDescription(
-        long: "until", value: .one("TEST"), section: .subscriptions,
+        long: "until", value: .one("TEST"), section: .ending,
         summary: "end after the first reply that passes TEST; may be repeated",
         details: """
           Such as 'payload = done' or '.state = ready'; mqsub(1) describes the language. Of several tests it has to pass all.
@@ -99,7 +99,7 @@ extension RequestSettings {
     },
     Option(
       OptionDescription(
-        long: "where", value: .one("TEST"), section: .subscriptions,
+        long: "where", value: .one("TEST"), section: .selection,
         summary: "leave out replies that do not pass TEST; may be repeated", details: "What is left out does not count."
       )
     ) { (settings, value) throws(UsageError) in
@@ -107,7 +107,7 @@ extension RequestSettings {
     },
     Option(
       OptionDescription(
-        short: "R", section: .subscriptions, summary: "leave out messages that the broker had kept",
+        short: "R", section: .selection, summary: "leave out messages that the broker had kept",
         details: "It is always so, but with {--retain-as-published}.")
     ) { $0.hidesRetained = true },
     Option(
@@ -141,7 +141,7 @@ extension RequestSettings {
         details: """
           Without {-t} requests go to a topic of its own and come back by themselves: this measures the broker. With {-t} \
           a responder has to answer, such as mqrr {--serve-echo}. Each reply is a line, and there are statistics at the \
-          end, also after Ctrl-C; with {--json} only those, as an object. What has not come 1 s after the last request, or twice \
+          end, also after Ctrl-C; with {--json} only those, as an object. Other options about output do not matter. What has not come 1 s after the last request, or twice \
           the longest time so far, is lost. A percentile with fewer replies than it takes to have one beyond it is \
           marked with an asterisk: it is the longest time of all. When nothing came the exit status is 27.
           """)
@@ -190,5 +190,14 @@ extension RequestSettings {
     ) { (settings, use) throws(UsageError) in
       try settings.role.set(.serve(.echo), by: "--serve-echo", from: use.source)
     },
+    Option(
+      OptionDescription(
+        long: "on-ready", value: .one("COMMAND"), section: .commands, summary: "run COMMAND once requests are answered",
+        details: """
+          The shell runs it, with nothing to read and its output on standard error, when the broker has accepted the \
+          subscription. When it fails the run ends with status 69. Whether or not this option is there, READY=1 is sent to the \
+          socket in NOTIFY_SOCKET, for services of Type=notify.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.readyCommand = value.bytes },
   ]
 }

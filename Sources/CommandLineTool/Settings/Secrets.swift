@@ -110,7 +110,7 @@ extension SecretSource {
 
   private static func contents(ofDescriptor number: Int32) throws(SecretError) -> [UInt8] {
     // A file behind it could be read again by a child that inherits it.
-    defer { if number > 2 { System.closeInherited(number) } }
+    defer { if number > 2 { System.closeDescriptor(number) } }
     do { return try System.contents(descriptor: number, limit: limit + 2) } catch {
       throw .unusable("descriptor \(number): \(error.explanation)")
     }

@@ -18,8 +18,6 @@ struct SettingsText {
   }
 
   private static let host = "--host"
-  private static let port = "--port"
-  private static let webSocket = "--ws"
   private static let yes = "yes"
   private static let no = "no"
   private static let url = ConnectionSettings.urlDescription.name
@@ -59,9 +57,10 @@ struct SettingsText {
     let host = Self.shown(Array(url.host.utf8))
     take(Self.host, host, argument.source)
     let usesWebSocket = url.scheme.usesWebSocket
-    take(Self.port, "\(url.port ?? compatibility.port(usesWebSocket: usesWebSocket))", argument.source)
-    if usesWebSocket || index(of: Self.webSocket).map({ !uses[$0].isEmpty }) == true {
-      take(Self.webSocket, usesWebSocket ? Self.yes : Self.no, argument.source)
+    let port = compatibility.port(usesTLS: url.scheme.usesTLS, usesWebSocket: usesWebSocket)
+    take("--port", "\(url.port ?? port)", argument.source)
+    if usesWebSocket || index(of: "--ws").map({ !uses[$0].isEmpty }) == true {
+      take("--ws", usesWebSocket ? Self.yes : Self.no, argument.source)
     }
     if let path = url.webSocketPath { take("--ws-path", Self.shown(path), argument.source) }
     if let name = url.userName { take("--username", Self.shown(name.utf8), argument.source, host: host) }
@@ -90,12 +89,6 @@ struct SettingsText {
 
   private var brokerHost: String { index(of: Self.host).flatMap { uses[$0].last?.value } ?? "" }
 
-  private func standardValue(of option: OptionDescription) -> String? {
-    guard option.name == Self.port else { return compatibility.standardValue(of: option) }
-    let usesWebSocket = index(of: Self.webSocket).flatMap { uses[$0].last?.value } == Self.yes
-    return "\(compatibility.port(usesWebSocket: usesWebSocket))"
-  }
-
   private func text() -> String {
     var rows: [(section: OptionDescription.Section, name: String, value: String, source: String)] = []
     for (index, option) in options.enumerated() {
@@ -105,7 +98,7 @@ struct SettingsText {
       let uses = holding(index)
       for use in uses { rows.append((option.section, options[use.option].name, use.value, Self.place(use))) }
       if uses.isEmpty {
-        let value = standardValue(of: option) ?? (option.valueName == nil ? Self.no : "none")
+        let value = compatibility.standardValue(of: option) ?? (option.valueName == nil ? Self.no : "none")
         rows.append((option.section, option.name, value, "default"))
       }
     }

@@ -13,7 +13,10 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "ws", section: .connection, summary: "speak MQTT over WebSocket",
-        details: "The same as a URL that begins with ws://. The port is 80 unless {-p} says otherwise.")
+        details: """
+          The same as a URL that begins with ws://; with {--tls} as wss://. The port is 80, or 443 with TLS, unless {-p} \
+          says otherwise.
+          """)
     ) { $0.usesWebSocket = true },
     Option(
       OptionDescription(

@@ -270,6 +270,10 @@ public struct Session: ~Copyable {
     sendAcknowledgements()
   }
 
+  /// An earlier process has done its part with these QoS 2 messages: when the broker sends them again in the same session, they are
+  /// acknowledged and not handed out. Before the first connection.
+  public mutating func resumeDeliveries(_ packetIdentifiers: [UInt16]) { deliveries.resume(packetIdentifiers) }
+
   /// Asks for subscriptions.
   ///
   /// - Returns: a number that `Event.subscribed` will bring back.
@@ -408,6 +412,11 @@ public struct Session: ~Copyable {
   /// Received QoS 2 messages that we acknowledged with PUBREC, and of which the broker has not said with PUBREL that it will
   /// not send them again.
   public var deliveriesUnreleased: Int { deliveries.unreleasedCount }
+
+  /// Packet identifiers of QoS 2 messages that the application has done its part with and the broker has not released, in rising
+  /// order: what `resumeDeliveries` needs in a later process. An identifier must be known to be gone before PUBCOMP leaves, for
+  /// the broker may use it again then.
+  public var deliveredIdentifiers: [UInt16] { deliveries.finishedIdentifiers }
 
   /// Bytes received that are not dealt with yet.
   public var inputCount: Int { decoder.bufferedCount }
