@@ -134,7 +134,8 @@ extension ConnectionError: CustomStringConvertible {
       }
     case .tls(let failure): return failure.explanation
     case .closed(.connack):
-      return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V)"
+      return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V, "
+        + "or a port for TLS, see --tls)"
     case .closed(.suback):
       return
         "the broker closed the connection instead of answering SUBSCRIBE (perhaps it does not allow the topic filter)"

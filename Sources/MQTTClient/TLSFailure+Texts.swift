@@ -95,6 +95,9 @@ extension TLSFailure {
     case SSL_AD_UNKNOWN_CA, SSL_AD_BAD_CERTIFICATE, SSL_AD_UNSUPPORTED_CERTIFICATE, SSL_AD_CERTIFICATE_REVOKED,
       SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN, SSL_AD_ACCESS_DENIED:
       return TLSFailure(.certificate, "the broker refuses our certificate: \(name) (see --cert)")
+    case SSL_AD_HANDSHAKE_FAILURE where usesSharedKey:
+      return TLSFailure(
+        .handshake, "the broker does not know the identity of --psk-identity, or has no cipher for it: \(name)")
     case SSL_AD_HANDSHAKE_FAILURE, SSL_AD_INSUFFICIENT_SECURITY:
       return TLSFailure(
         .handshake,

@@ -244,8 +244,9 @@ final class TLSLayer: Layer {
 
   private func agreement() -> TLSReport {
     var report = TLSReport(name: name)
-    report.isVerified = isOpen && configuration.verifies
-    report.isResumed = SSL_session_reused(connection) == 1
+    if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }
+    // OpenSSL says so of a shared key, too.
+    report.isResumed = isResuming && SSL_session_reused(connection) == 1
     if let cipher = SSL_get_current_cipher(connection) {
       report.version = String(cString: SSL_get_version(connection))
       report.cipher = String(cString: SSL_CIPHER_get_name(cipher))
@@ -265,6 +266,13 @@ final class TLSLayer: Layer {
 
   /// Judges the broker's certificate; false refuses it.
   private func judge(_ verification: OpaquePointer) -> Bool {
+    do throws(TLSFailure) {
+      try context.trust()
+    } catch {
+      refusal = error
+      X509_STORE_CTX_set_error(verification, X509_V_ERR_APPLICATION_VERIFICATION)
+      return false
+    }
     let isValid = X509_verify_cert(verification) == 1
     let certificate = X509_STORE_CTX_get0_cert(verification)
     if isValid {

@@ -318,9 +318,9 @@ extension Shell {
     while let term = terms.nextIfAny() {
       try reading { () throws(UsageError) in try words.subscribe.take(filterIn: term.argument) }
     }
-    let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection) }
+    let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection, compatibility) }
     let hasQoS = uses.contains { call.verb.options[$0.option].name == "--qos" }
-    let subscriptions = plan.subscriptions.map { subscription in
+    let subscriptions = plan.requests.flatMap(\.subscriptions).map { subscription in
       var subscription = subscription
       var options = words.options
       options.qos = hasQoS ? subscription.options.qos : preferences.qos ?? .atMostOnce

@@ -47,9 +47,9 @@ struct ScreenSettings: Sendable {
       case .hexadecimalDump, .custom, .json:
         throw UsageError("--top: shows topics in its own way; leave -F, --json or --hexdump out")
       }
-      return ScreenOutput(LiveView(at: .now), on: terminal, plan.subscriptions, lines)
+      return ScreenOutput(LiveView(at: .now), on: terminal, plan.requests.flatMap(\.subscriptions), lines)
     }
     return ScreenOutput(
-      WatchView(output.format(isTerminal: true)), on: terminal, plan.subscriptions, lines)
+      WatchView(output.format(isTerminal: true)), on: terminal, plan.requests.flatMap(\.subscriptions), lines)
   }
 }

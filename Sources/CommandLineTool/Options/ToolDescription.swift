@@ -49,6 +49,13 @@ public struct ToolDescription: Sendable {
       self.title = title
       self.parts = parts
     }
+
+    /// A section of paragraphs, what there is to choose from, and more paragraphs.
+    public init(_ title: String, _ paragraphs: [String], entries: [Entry] = [], remarks: [String] = []) {
+      self.init(
+        title,
+        paragraphs.map { .paragraph($0) } + entries.map { .entry($0.name, $0.explanation) } + remarks.map { .paragraph($0) })
+    }
   }
 
   /// The tool's name.
