@@ -1,6 +1,5 @@
-import Testing
-
 import MQTT
+import Testing
 
 @testable import mqshell
 
@@ -44,7 +43,8 @@ struct LanguageTests {
       ("pub t \"a\\n\\t\\\"\\\\\\$\\x41\"", "pub|t|«a\n\t\"\\$A»"),
       ("pub t \"${a} b\"", "pub|t|«$(a) b»"), ("pub ${a}/${b.c}/d x", "pub|$(a)/$(b.c)/d|x"),
       ("pub t ${last.json.a[0].b}", "pub|t|$(last.json.a[0].b)"),
-      ("pub t cost$ $5 $x", "pub|t|cost$|$5|$x"), ("pub t \\${a}", "pub|t|«${a}»"), ("pub t a\\ b\\;c\\'d", "pub|t|a b;c'd"),
+      ("pub t cost$ $5 $x", "pub|t|cost$|$5|$x"), ("pub t \\${a}", "pub|t|«${a}»"),
+      ("pub t a\\ b\\;c\\'d", "pub|t|a b;c'd"),
       ("pub t {\"a b\": [1, \"}\\\"\", {}]} x", "pub|t|«{\"a b\": [1, \"}\\\"\", {}]}»|x"),
       ("pub t [1, 2];sub x", "pub|t|«[1, 2]» ; sub|x"), ("pub t {\"n\":\"${a}\"}", "pub|t|«{\"n\":\"${a}\"}»"),
       ("pub t a{b}c", "pub|t|a{b}c"), ("pub t \\{a", "pub|t|«{a»"), ("\\@x y", "«@x»|y"),
@@ -67,7 +67,8 @@ struct LanguageTests {
       ("pub t \"\\q\"", 8, "in double quotes a backslash stands before n, r, t, \", \\, $ or xHH"),
       ("pub t \"\\x4\"", 8, "in double quotes a backslash stands before n, r, t, \", \\, $ or xHH"),
       ("pub t a\\", 8, "a backslash at the end of the line stands for nothing"),
-      ("sub a; @x", 8, "a command is missing behind @x"), ("@ sub", 1, "a name of letters, digits and - _ . : belongs behind @"),
+      ("sub a; @x", 8, "a command is missing behind @x"),
+      ("@ sub", 1, "a name of letters, digits and - _ . : belongs behind @"),
       ("@${a} sub", 1, "a name of letters, digits and - _ . : belongs behind @"),
     ])
   func mistakes(line: String, column: Int, message: String) {
@@ -126,7 +127,8 @@ struct FilterOverlapTests {
     arguments: [
       ("a", "a", true), ("a", "b", false), ("a/+", "a/b", true), ("a/+", "+/b", true), ("a/+/c", "a/b/d", false),
       ("#", "a/b", true), ("#", "$SYS/x", false), ("$SYS/#", "$SYS/x", true), ("+/x", "$SYS/x", false),
-      ("a/#", "a", true), ("a/#", "b/#", false), ("a/b", "a", false), ("$share/g/a/+", "a/b", true), ("a/+", "a/b/c", false),
+      ("a/#", "a", true), ("a/#", "b/#", false), ("a/b", "a", false), ("$share/g/a/+", "a/b", true),
+      ("a/+", "a/b/c", false),
       ("a/#", "a/+/+", true), ("+", "a/#", true),
     ])
   func overlaps(one: String, other: String, expected: Bool) throws {

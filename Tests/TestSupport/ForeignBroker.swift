@@ -23,18 +23,15 @@ public final class ForeignBroker: Sendable {
     public var path = ""
   }
 
-  /// PEM files for its TLS listeners: a certificate for localhost and 127.0.0.1, its key, and who issued it.
-  public struct TLSFiles: Sendable {
-    /// The certificate of the authority.
-    public var authority: String
-    /// The server's certificate.
-    public var certificate: String
-    /// The server's key, without a passphrase.
-    public var key: String
+  /// PEM files for TLS: a certificate for localhost and 127.0.0.1, its key, and who issued it.
+  struct TLSFiles {
+    let authority: String
+    let certificate: String
+    let key: String
 
-    /// Paths of PEM files.
-    public init(authority: String, certificate: String, key: String) {
-      (self.authority, self.certificate, self.key) = (authority, certificate, key)
+    init(_ certificates: Certificates) throws {
+      let pair = try certificates.issue()
+      (authority, certificate, key) = (certificates.root.certificate, pair.certificate, pair.key)
     }
   }
 
@@ -51,9 +48,9 @@ public final class ForeignBroker: Sendable {
 
   /// Starts a broker and waits until it answers.
   ///
-  /// - Parameter tls: Its TLS listeners are left out without these.
-  public init(_ make: BrokerMake, tls: TLSFiles?) throws {
-    let started = try Self.start(make, tls: tls)
+  /// - Parameter certificates: Its TLS listeners have one of these; without any there are none.
+  public init(_ make: BrokerMake, certificates: Certificates?) throws {
+    let started = try Self.start(make, tls: try certificates.map { try TLSFiles($0) })
     (self.make, listeners, folder) = (make, started.listeners, started.folder)
     (processes, realBroker) = (started.processes, started.realBroker)
   }

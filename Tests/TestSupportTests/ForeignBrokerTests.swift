@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct ForeignBrokerTests {
   @Test(.needs("mosquitto")) func mosquittoListensWithEveryTransportThatNeedsNoCertificate() throws {
-    let broker = try ForeignBroker(.mosquitto, tls: nil)
+    let broker = try ForeignBroker(.mosquitto, certificates: nil)
     #expect(broker.listeners.map(\.transport) == [.tcp, .ws, .unix])
     let listener = try #require(broker.listener(.tcp, version: "5"))
     let connection = try ScriptedConnection(port: listener.port)

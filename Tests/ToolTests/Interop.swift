@@ -37,7 +37,8 @@ import Testing
 
   @Test("a broker does what it offers, over every version and transport", arguments: makes)
   func matrix(make: BrokerMake) throws {
-    let broker = try ForeignBroker(make, tls: nil)
+    let certificates = Self.isShort ? nil : try Certificates.shared()
+    let broker = try ForeignBroker(make, certificates: certificates)
     let columns = columns(of: broker)
     var rows: [(feature: Feature, outcomes: [Outcome?])] = []
     var number = 0
@@ -85,7 +86,7 @@ import Testing
     let quirk = Quirk.all.first { $0.isAbout(broker.make, feature, version: column.version, over: column.transport) }
     let trial = FeatureTrial(
       listener: listener, version: column.version, hasProperties: hasProperties,
-      options: options(for: listener, of: broker.make),
+      options: try options(for: listener, of: broker.make),
       prefix: "interop/\(number)", patience: quirk == nil ? 8 : 2)
     do {
       try trial.show(feature)
@@ -96,12 +97,15 @@ import Testing
     }
   }
 
-  private func options(for listener: ForeignBroker.Listener, of make: BrokerMake) -> [String] {
+  private func options(for listener: ForeignBroker.Listener, of make: BrokerMake) throws -> [String] {
     var options = ["-h", "127.0.0.1", "-p", "\(listener.port)"]
     switch listener.transport {
     case .tcp, .tls: break
     case .ws, .wss: options += ["--ws", "--ws-path", listener.path]
     case .unix: options = ["--unix", listener.path]
+    }
+    if listener.transport == .tls || listener.transport == .wss {
+      options += ["--cafile", try Certificates.shared().root.certificate]
     }
     if let (user, password) = make.credentials { options += ["-u", user, "-P", password] }
     return options
