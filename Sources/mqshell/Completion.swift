@@ -34,9 +34,10 @@ struct TopicMemory {
 extension Shell {
   func completions(_ line: [UInt8], wordFrom start: Int) -> Completions {
     let prefix = Array(line[start...])
-    var before = line[..<start].split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false).last.map {
-      $0.split { isBlank($0) }.map { Array($0) }
-    } ?? []
+    var before =
+      line[..<start].split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false).last.map {
+        $0.split { isBlank($0) }.map { Array($0) }
+      } ?? []
     let isConnectionWord = { (word: [UInt8]) in word.first == UInt8(ascii: "@") }
     if let first = before.first, isConnectionWord(first) { before.removeFirst() }
     // Commands in commands: fails, finally and every.
@@ -89,7 +90,8 @@ extension Shell {
     case "set":
       let settings = ["qos", "retain", "within", "format", "mute", "keep-going"]
       if words.isEmpty { return choose(settings, prefix) }
-      return choose(words[0].elementsEqual("format".utf8) ? ["short", "verbose", "json", "hexdump"] : ["on", "off"], prefix)
+      return choose(
+        words[0].elementsEqual("format".utf8) ? ["short", "verbose", "json", "hexdump"] : ["on", "off"], prefix)
     case "unsub":
       guard let name = currentName, let connection = try? connection(named: name) else { return Completions() }
       return choose(connection.subscriptions.map { "\($0.subscription.filter)" }, prefix)
@@ -122,7 +124,8 @@ extension Shell {
   private func askForRetained(_ prefix: [UInt8]) {
     guard let name = currentName, let connection = try? connection(named: name), connection.isConnected else { return }
     let level = prefix.lastIndex(of: UInt8(ascii: "/")).map { Array(prefix[...$0]) } ?? []
-    guard connection.askedLevels.insert(level).inserted, let filter = try? TopicFilter(utf8: level + Array("#".utf8)) else {
+    guard connection.askedLevels.insert(level).inserted, let filter = try? TopicFilter(utf8: level + Array("#".utf8))
+    else {
       return
     }
     isCompleting = true

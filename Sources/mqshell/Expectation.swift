@@ -103,7 +103,8 @@ extension Verb {
     Verb(
       name: "fails", section: .scripts, form: "[STATUS] COMMAND",
       summary: "run a command that has to fail",
-      details: "It has to fail with STATUS if that is given: 135 is what a broker answers that does not allow something.",
+      details:
+        "It has to fail with STATUS if that is given: 135 is what a broker answers that does not allow something.",
       examples: [
         Example("The broker refuses.", "fails 135 pub -q 1 forbidden/x 1"),
         Example("On another connection.", "fails @b sub forbidden/#"),
@@ -122,8 +123,13 @@ extension Shell {
     if let count = terms.number() {
       kind = .some(count)
     } else if terms.rest.count > 1 {
-      if terms.take("next") { kind = .next } else if terms.take("no") { kind = .none }
-      else if terms.take("retained") { kind = .retained }
+      if terms.take("next") {
+        kind = .next
+      } else if terms.take("no") {
+        kind = .none
+      } else if terms.take("retained") {
+        kind = .retained
+      }
     }
     let expectation = Expectation(kind: kind, filter: try terms.filter(), tests: try terms.tests())
     let connection = try connection(call)
@@ -136,12 +142,14 @@ extension Shell {
     }
     if connection.store.lostCount > 0, !isInteractive {
       throw .usage(
-        "more messages came on \(connection.name) than are kept (\(MessageStore.limit)), and some that nobody expected are gone")
+        "more messages came on \(connection.name) than are kept (\(MessageStore.limit)), and some that nobody expected are gone"
+      )
     }
     switch kind {
     case .some(let count):
       try expect(count, expectation, on: connection, within: limit ?? preferences.within ?? Self.standardPatience)
-    case .next: try expectNext(expectation, on: connection, within: limit ?? preferences.within ?? Self.standardPatience)
+    case .next:
+      try expectNext(expectation, on: connection, within: limit ?? preferences.within ?? Self.standardPatience)
     case .none: try expectNone(expectation, on: connection, within: limit ?? .seconds(1))
     case .retained: break
     }
@@ -230,7 +238,7 @@ extension Shell {
     let began = Instant.now
     var error: ConnectionError?
     let isMet = try wait(until: began + (limit ?? preferences.within ?? Self.standardPatience)) {
-      error = connection.consumeClosure { error in reason.map { $0 == error.disconnectReason } ?? true }
+      error = connection.consumeClosure(for: reason)
       return error != nil
     }
     if isMet, let error { return note("ok  \(error)") }
@@ -290,13 +298,6 @@ extension Shell {
       return note("ok  failed with status \(error.status.rawValue): \(error.message)")
     }
     throw ShellError(.expectationNotMet, "it did not fail" + (status.map { " with status \($0.rawValue)" } ?? ""))
-  }
-}
-
-extension ConnectionError {
-  /// The reason that the broker gave.
-  fileprivate var disconnectReason: ReasonCode? {
-    if case .disconnected(let packet) = self { packet.reasonCode } else { nil }
   }
 }
 

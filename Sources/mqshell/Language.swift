@@ -102,6 +102,12 @@ func isNameByte(_ byte: UInt8) -> Bool {
 
 func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
+/// Whether `part` stands somewhere in the bytes.
+func holds(_ bytes: [UInt8], _ part: StaticString) -> Bool {
+  let part = Array(part.description.utf8)
+  return bytes.indices.contains { bytes[$0...].starts(with: part) }
+}
+
 func text(_ bytes: some Collection<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 
 /// Walks over a line.

@@ -124,6 +124,8 @@ private func candidates(
   pending = completions.words.reversed()
   setCompletionEnd(completions.endsWord ? 0x20 : 0)
   return rl_completion_matches(text) { _, _ in
-    pending.popLast().map { word in (word + [0]).withUnsafeBytes { strdup($0.assumingMemoryBound(to: CChar.self).baseAddress!) } }
+    pending.popLast().map { word in
+      (word + [0]).withUnsafeBytes { strdup($0.assumingMemoryBound(to: CChar.self).baseAddress!) }
+    }
   }
 }

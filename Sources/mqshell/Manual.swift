@@ -39,7 +39,8 @@ extension ShellSettings {
         .entry(
           "\"double quotes\"", "With \\n, \\r, \\t, \\\", \\\\, \\$ and \\xHH for a byte, and with variables."),
         .entry(
-          "JSON", "A word that begins with { or [ reaches to the bracket that closes it, blanks and quotes included, as it is."),
+          "JSON",
+          "A word that begins with { or [ reaches to the bracket that closes it, blanks and quotes included, as it is."),
         .entry(
           "${NAME}",
           """
@@ -60,7 +61,9 @@ extension ShellSettings {
     .init(
       "VARIABLES",
       [.paragraph("'let' sets them. These are given:")]
-        + Variables.reserved.map { .entry("${\($0.name)}", "\($0.meaning.prefix(1).uppercased())\($0.meaning.dropFirst()).") }),
+        + Variables.reserved.map {
+          .entry("${\($0.name)}", "\($0.meaning.prefix(1).uppercased())\($0.meaning.dropFirst()).")
+        }),
     .init(
       "COMMANDS",
       Verb.all.map { verb in
@@ -104,7 +107,8 @@ extension ShellSettings {
           'finally' commands run in any case. Notices of what is done go to standard error with {--log} notice.
           """),
         .code([
-          "# offline delivery and will", "open a=localhost -i dev-${run} -c -V 5 -x 60 --will-topic t/${run}/will --will-payload gone",
+          "# offline delivery and will",
+          "open a=localhost -i dev-${run} -c -V 5 -x 60 --will-topic t/${run}/will --will-payload gone",
           "open b=localhost", "finally @b clear t/${run}/#", "@a sub -q 1 t/${run}/cmd", "@b sub t/${run}/will",
           "# --drop ends the TCP connection without DISCONNECT, so the will is due", "@a close --drop",
           "@b expect t/${run}/will payload = gone within 5s", "@b pub -q 1 t/${run}/cmd {\"n\":1}",

@@ -150,7 +150,8 @@ struct Probe {
   /// Publishes, and waits for the acknowledgement.
   @discardableResult
   private mutating func publish(
-    _ connection: ShellConnection, _ name: String, _ payload: String = "x", qos: QoS = .atLeastOnce, retain: Bool = false,
+    _ connection: ShellConnection, _ name: String, _ payload: String = "x", qos: QoS = .atLeastOnce,
+    retain: Bool = false,
     properties: Properties = Properties()
   ) throws(ShellError) -> ReasonCode {
     let topic = try topic(name)
@@ -164,7 +165,9 @@ struct Probe {
   }
 
   /// Waits until so many messages have come; whether they did.
-  private func came(_ count: Int, on connection: ShellConnection, within limit: Duration? = nil) throws(ShellError) -> Bool {
+  private func came(
+    _ count: Int, on connection: ShellConnection, within limit: Duration? = nil
+  ) throws(ShellError) -> Bool {
     try shell.wait(until: min(deadline, .now + (limit ?? Self.patience))) {
       connection.store.end >= count || connection.isOver
     } && connection.store.end >= count
@@ -204,7 +207,9 @@ struct Probe {
         }
       }
     }
-    guard let latest = accepted.last else { throw ShellError(.cannotConnect, "the broker accepts no connection any more") }
+    guard let latest = accepted.last else {
+      throw ShellError(.cannotConnect, "the broker accepts no connection any more")
+    }
     version = latest
   }
 

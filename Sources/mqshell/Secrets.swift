@@ -19,8 +19,8 @@ enum Secrets {
   }
 
   private static func mayHaveSecrets(_ line: [UInt8]) -> Bool {
-    let text = text(line).lowercased()
-    return ["-p", "pw", "pass", "psk", "secret", "token", "@", "auth"].contains { text.contains($0) }
+    let signs: [StaticString] = ["-P", "pw", "pass", "psk", "secret", "token", "@", "auth"]
+    return signs.contains { holds(line, $0) }
   }
 
   /// Where secrets stand. `open` may be behind other verbs, as in `fails open`.

@@ -1,5 +1,5 @@
-internal import CommandLineTool
 internal import CSystem
+internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
@@ -225,7 +225,9 @@ final class Shell {
   func checkConnected(_ connection: ShellConnection) throws(ShellError) {
     if connection.isConnected { return }
     let name = connection.name.isEmpty ? "the connection" : connection.name
-    guard let error = connection.failure else { throw ShellError(.connectionLost, "\(name) is closed; 'open' it again") }
+    guard let error = connection.failure else {
+      throw ShellError(.connectionLost, "\(name) is closed; 'open' it again")
+    }
     throw ShellError(ExitStatus(error), "\(name) is not connected: \(error)")
   }
 
@@ -302,7 +304,8 @@ final class Shell {
       let session = packet.sessionPresent ? ", session present" : ""
       note("\(connection.name): connected again\(session)", .warning)
       if republished > 0 { note("\(connection.name): \(republished) publishes sent again", .warning) }
-    case .session(.dropped(let error)): note("\(connection.name): a publish was dropped: \(error.explanation)", .warning)
+    case .session(.dropped(let error)):
+      note("\(connection.name): a publish was dropped: \(error.explanation)", .warning)
     case .session(.tolerated(let tolerance)): note("\(connection.name): \(tolerance)", .warning)
     case .outage(let error, _) where wasConnected: note("\(connection.name): \(error); trying again", .warning)
     case .failed(let error) where connection.connectionCount > 0: note("\(connection.name): \(error)", .warning)
@@ -379,7 +382,7 @@ final class Shell {
     switch parsed {
     case .shell(let command): try runOutside(command)
     case .commands(let commands):
-      for command in commands {
+      for command in commands where !isLeaving {
         guard tap != nil, let verb = Verb.named(command), verb.isTestPoint else {
           try execute(command)
           continue
@@ -478,7 +481,9 @@ final class Shell {
     isRunningJob = true
     defer { isRunningJob = false }
     for job in jobs {
-      guard let time = job.nextTime, driver.now >= time, case .every(let period, let command) = job.work else { continue }
+      guard let time = job.nextTime, driver.now >= time, case .every(let period, let command) = job.work else {
+        continue
+      }
       // From the time that was meant, so that nothing adds up; what was missed is not made up for.
       var next = time + period
       if next <= driver.now { next = driver.now + period }
@@ -546,7 +551,9 @@ final class Shell {
   private var answers: [Int: (job: Job, message: StoredMessage)] = [:]
 
   private func answer(_ message: StoredMessage, for job: Job) {
-    guard case .serve(let filter, let command) = job.work, message.withView({ filter.matches($0.topic) }) else { return }
+    guard case .serve(let filter, let command) = job.work, message.withView({ filter.matches($0.topic) }) else {
+      return
+    }
     guard message.responseTopic != nil else { return }
     guard let command else { return reply(message.payload, to: message, for: job) }
     do throws(ShellError) {

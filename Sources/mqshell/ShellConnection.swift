@@ -18,8 +18,15 @@ final class ShellConnection {
 
   /// The end of a network connection that was the broker's or the network's doing.
   struct Closure {
-    var error: ConnectionError
-    var isConsumed = false
+    let error: ConnectionError
+    /// What the broker gave as its reason, if it said anything.
+    let reason: ReasonCode?
+    fileprivate(set) var isConsumed = false
+
+    fileprivate init(_ error: ConnectionError) {
+      self.error = error
+      if case .disconnected(let packet) = error { reason = packet.reasonCode } else { reason = nil }
+    }
   }
 
   /// How it is called; empty where nobody sees it.
@@ -107,7 +114,7 @@ final class ShellConnection {
   }
 
   private func ended(_ error: ConnectionError) {
-    if isConnected { closures.append(Closure(error: error)) }
+    if isConnected { closures.append(Closure(error)) }
     began = .now
   }
 
@@ -145,11 +152,14 @@ final class ShellConnection {
   /// Nil while there is none; the packet itself is nil where the broker never answered.
   func takeUnsuback(_ number: Int) -> UnsubackPacket?? { unsubacks.removeValue(forKey: number) }
 
-  /// The first end of a network connection that no expectation has consumed and that passes.
-  func consumeClosure(_ passes: (ConnectionError) -> Bool) -> ConnectionError? {
-    guard let index = closures.firstIndex(where: { !$0.isConsumed && passes($0.error) }) else { return nil }
-    closures[index].isConsumed = true
-    return closures[index].error
+  /// Consumes the first end of a network connection that no expectation has consumed, for that reason if one is given.
+  func consumeClosure(for reason: ReasonCode?) -> ConnectionError? {
+    for index in closures.indices
+    where !closures[index].isConsumed && (reason == nil || closures[index].reason == reason) {
+      closures[index].isConsumed = true
+      return closures[index].error
+    }
+    return nil
   }
 
   /// Whether a message that the filter matches can come at all.

@@ -35,7 +35,8 @@ struct ShellSettings: Sendable {
     },
   ]
 
-  private static let connectionOptions = ConnectionSettings.options.compactMap { option -> Option<ConnectionSettings>? in
+  private static let connectionOptions = ConnectionSettings.options.compactMap {
+    option -> Option<ConnectionSettings>? in
     var option = option
     if !letters.contains(option.description.short) { option.description.short = "" }
     return option.description.long.isEmpty ? nil : option
@@ -106,9 +107,10 @@ struct ShellSettings: Sendable {
   /// A word that ends in .mq, or is a path, is a script; any other is a broker.
   private func plan(_ invocation: Invocation) throws(UsageError) -> ShellPlan {
     var plan = ShellPlan(
-      target: nil, connectsAtOnce: Self.namesBroker(invocation), script: commands.map { .commands($0) } ?? .standardInput)
+      target: nil, connectsAtOnce: Self.namesBroker(invocation),
+      script: commands.map { .commands($0) } ?? .standardInput)
     guard let target else { return plan }
-    let isURL = text(target).contains("://")
+    let isURL = holds(target, "://")
     if !isURL, target.suffix(3).elementsEqual(".mq".utf8) || target.contains(UInt8(ascii: "/")) {
       if commands != nil { throw UsageError("-c: cannot stand together with a script") }
       plan.script = .file(target)

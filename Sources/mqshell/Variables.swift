@@ -82,7 +82,7 @@ struct Variables {
     case "last.payload": return last?.payload
     default:
       if name.hasPrefix("env.") { return System.environment(String(name.dropFirst(4))) }
-      if name.hasPrefix("last.json.") { return last?.json(String(name.dropFirst(9))) }
+      if name.hasPrefix("last.json.") { return last?.json(String(name.dropFirst(10))) }
       return named[Array(name.utf8)]
     }
   }

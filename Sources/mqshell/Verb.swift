@@ -112,7 +112,9 @@ struct Terms {
 
   /// The next word, which has to be there.
   mutating func next(_ what: String) throws(ShellError) -> Term {
-    guard let term = rest.popFirst() else { throw .usage("\(verb.name): \(what) is missing: \(verb.name) \(verb.form)") }
+    guard let term = rest.popFirst() else {
+      throw .usage("\(verb.name): \(what) is missing: \(verb.name) \(verb.form)")
+    }
     return term
   }
 
@@ -134,7 +136,9 @@ struct Terms {
 
   /// Takes `within T` at the end.
   mutating func within() throws(ShellError) -> Duration? {
-    guard rest.count >= 2, rest[rest.endIndex - 2].isWord("within"), let time = rest.last, time.isBare else { return nil }
+    guard rest.count >= 2, rest[rest.endIndex - 2].isWord("within"), let time = rest.last, time.isBare else {
+      return nil
+    }
     let duration = try reading { () throws(UsageError) in try time.argument.duration() }
     rest.removeLast(2)
     return duration
@@ -142,12 +146,12 @@ struct Terms {
 
   mutating func filter() throws(ShellError) -> TopicFilter {
     let term = try next("FILTER")
-    return try sending { () throws(ProtocolError) in try TopicFilter(utf8: term.bytes) }
+    do { return try TopicFilter(utf8: term.bytes) } catch { throw term.mistake(error.explanation) }
   }
 
   mutating func topic() throws(ShellError) -> TopicName {
     let term = try next("TOPIC")
-    return try sending { () throws(ProtocolError) in try TopicName(utf8: term.bytes) }
+    do { return try TopicName(utf8: term.bytes) } catch { throw term.mistake(error.explanation) }
   }
 
   mutating func duration(_ what: String) throws(ShellError) -> Duration {
@@ -166,9 +170,7 @@ struct Terms {
   /// Nothing more may stand there.
   func end() throws(ShellError) {
     guard let term = rest.first else { return }
-    var error = ShellError.usage("unexpected word '\(mqshell.text(term.bytes))': \(verb.name) \(verb.form)")
-    error.column = term.column
-    throw error
+    throw term.mistake("unexpected word '\(mqshell.text(term.bytes))': \(verb.name) \(verb.form)")
   }
 }
 
@@ -190,6 +192,9 @@ struct Flags {
 }
 
 extension Term {
+  /// A mistake in this word.
+  func mistake(_ message: String) -> ShellError { .language(LanguageError(message: message, column: column)) }
+
   /// Whether it can be nothing but an option.
   var isOption: Bool { isBare && bytes.count > 1 && bytes[0] == UInt8(ascii: "-") }
 }

@@ -16,7 +16,9 @@ extension Verb {
       options: openOptions.map(\.description),
       examples: [
         Example("The broker of this machine.", "open localhost"),
-        Example("Under a name, as a certain user who is asked for the password.", "open hall=broker.example -u ann --pw-from prompt"),
+        Example(
+          "Under a name, as a certain user who is asked for the password.",
+          "open hall=broker.example -u ann --pw-from prompt"),
         Example("A session that the broker keeps for a minute.", "open a=localhost -i dev-${run} -c -x 60"),
       ]
     ) { (shell, call) throws(ShellError) in try shell.open(call) },
@@ -119,7 +121,9 @@ extension Shell {
     }
     for use in uses {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try Verb.openOptions[use.option].apply(use, to: &settings) } catch { throw use.mistake(error) }
+        do throws(UsageError) { try Verb.openOptions[use.option].apply(use, to: &settings) } catch {
+          throw use.mistake(error)
+        }
       }
     }
     let plan = try connectionPlan(settings)
@@ -135,7 +139,7 @@ extension Shell {
 
   /// HOST and HOST:PORT are URLs without their beginning.
   static func url(_ address: Argument) -> Argument {
-    if text(address.bytes).contains("://") { return address }
+    if holds(address.bytes, "://") { return address }
     // An IPv6 address has several colons, and stands in brackets in a URL.
     let isIPv6 = address.bytes.first != UInt8(ascii: "[") && address.bytes.count { $0 == UInt8(ascii: ":") } > 1
     let host = isIPv6 ? Array("[".utf8) + address.bytes + Array("]".utf8) : address.bytes
@@ -187,8 +191,11 @@ extension Shell {
 
   /// What the broker calls itself, where it tells.
   func software(of connection: ShellConnection) -> String? {
+    var plan = connection.plan
+    plan.connectTimeout = .milliseconds(500)
     guard let filter = try? TopicFilter("$SYS/broker/version"),
-      let found = try? retained(filter, like: connection.plan, idle: .zero, limit: .milliseconds(500)), let first = found.first
+      let found = try? retained(filter, like: plan, idle: .zero, limit: .milliseconds(500)),
+      let first = found.first
     else { return nil }
     let words = text(first.payload).split(separator: " ")
     return words.filter { $0 != "version" }.joined(separator: " ")

@@ -34,12 +34,14 @@ struct SubscribeWords: Sendable {
   var options = SubscriptionOptions()
 
   private static let own: [Option<SubscriptionOptions>] = [
-    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes")) {
+    Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes"))
+    {
       $0.noLocal = true
     },
     Option(
       OptionDescription(
-        long: "retain-as-published", section: .subscriptions, summary: "let messages keep the retain flag of their publish")
+        long: "retain-as-published", section: .subscriptions,
+        summary: "let messages keep the retain flag of their publish")
     ) { $0.retainAsPublished = true },
     Option(
       OptionDescription(
@@ -215,7 +217,9 @@ extension Shell {
     if preferences.retains { try words.apply("--retain") }
     for use in try terms.options(in: table) {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try PublishWords.options.apply(&words, use.option, use) } catch { throw use.mistake(error) }
+        do throws(UsageError) { try PublishWords.options.apply(&words, use.option, use) } catch {
+          throw use.mistake(error)
+        }
       }
     }
     return (words, try terms.next("TOPIC"))
@@ -260,7 +264,9 @@ extension Shell {
       throw .usage("properties and --require-subscribers need \(ProtocolVersion.latest), and this is \(client.version)")
     }
     let topic = plan.topics[0]
-    guard let number = try send(payload, to: topic, plan.qos, plan.retain, plan.properties, on: connection) else { return }
+    guard let number = try send(payload, to: topic, plan.qos, plan.retain, plan.properties, on: connection) else {
+      return
+    }
     let (reason, text) = try acknowledgement(number, of: connection)
     if reason.isFailure { throw ShellError(refused: "the publish to '\(topic)'", reason, text) }
     guard reason == .noMatchingSubscribers else { return }
@@ -270,7 +276,8 @@ extension Shell {
 
   /// Publishes as soon as the broker takes it.
   func send(
-    _ payload: [UInt8], to topic: TopicName, _ qos: QoS, _ retain: Bool = false, _ properties: Properties = Properties(),
+    _ payload: [UInt8], to topic: TopicName, _ qos: QoS, _ retain: Bool = false,
+    _ properties: Properties = Properties(),
     on connection: ShellConnection
   ) throws(ShellError) -> Int? {
     let client = connection.client
@@ -311,7 +318,9 @@ extension Shell {
     let uses = try terms.options(in: call.verb.table)
     for use in uses {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try SubscribeWords.all.apply(&words, use.option, use) } catch { throw use.mistake(error) }
+        do throws(UsageError) { try SubscribeWords.all.apply(&words, use.option, use) } catch {
+          throw use.mistake(error)
+        }
       }
     }
     guard !terms.isEmpty else { _ = try terms.next("FILTER"); return }
@@ -336,7 +345,9 @@ extension Shell {
     let before = connection.store.end
     try subscribe(to: subscriptions, plan.subscribeProperties, on: connection)
     try pingToMark(connection)
-    let retained = connection.store.messages.dropFirst(before - connection.store.messages.startIndex).count { $0.retain }
+    let retained = connection.store.messages.dropFirst(before - connection.store.messages.startIndex).count {
+      $0.retain
+    }
     for subscription in subscriptions {
       var line = "subscribed \(subscription.filter)  \(describe(subscription.options))"
       if subscriptions.count == 1, retained > 0 { line += "  \(retained) retained" }
@@ -430,7 +441,8 @@ extension Shell {
   /// The values that the broker keeps, in the order in which it sends them. The end is the answer to a PINGREQ after which nothing
   /// came for `idle`: some brokers look for retained messages while they answer already.
   func retained(
-    _ filter: TopicFilter, like plan: ConnectionPlan, idle: Duration = .milliseconds(300), limit: Duration = .seconds(30)
+    _ filter: TopicFilter, like plan: ConnectionPlan, idle: Duration = .milliseconds(300),
+    limit: Duration = .seconds(30)
   ) throws(ShellError) -> [StoredMessage] {
     let aside = try openAside(plan)
     defer { aside.client.disconnect(at: .now) }
@@ -488,7 +500,8 @@ extension Shell {
     let connection = try connection(call)
     let messages = connection.store.messages
     guard number <= messages.count else {
-      throw ShellError(.nothingThere, "\(messages.isEmpty ? "no message has" : "only \(messages.count) messages have") come")
+      throw ShellError(
+        .nothingThere, "\(messages.isEmpty ? "no message has" : "only \(messages.count) messages have") come")
     }
     let message = messages[messages.endIndex - number]
     let options = MessageFormat.Options(isForTerminal: screen.isTerminal)

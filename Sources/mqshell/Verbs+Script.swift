@@ -29,7 +29,9 @@ extension Verb {
       let number = terms.number()
       try terms.end()
       if let number, !shell.jobs.contains(where: { $0.number == number }) { throw .usage("there is no job \(number)") }
-      for job in shell.jobs where number == nil || job.number == number { shell.note("stopped \(job.number): \(job.text)") }
+      for job in shell.jobs where number == nil || job.number == number {
+        shell.note("stopped \(job.number): \(job.text)")
+      }
       shell.jobs.removeAll { number == nil || $0.number == number }
     },
     Verb(
@@ -104,7 +106,8 @@ extension Verb {
     ) { (shell, call) throws(ShellError) in try shell.set(call) },
     Verb(
       name: "save", section: .shell, form: "[messages] FILE", summary: "save the commands that were typed, as a script",
-      details: "Secrets are masked. With the word messages, the messages are saved instead, as lines of JSON for mqpub --stdin-json.",
+      details:
+        "Secrets are masked. With the word messages, the messages are saved instead, as lines of JSON for mqpub --stdin-json.",
       examples: [
         Example("The session.", "save session.mq"), Example("What came.", "save messages today.json"),
         Example("Run it again.", "source session.mq"),
@@ -190,7 +193,8 @@ extension Shell {
       case "keep-going": preferences.keepsGoing = try isOn()
       case "format": (screen.format, formatName) = (try format(value), value.bytes)
       default:
-        throw UsageError("\"\(text(name.bytes))\" is no setting; there are qos, retain, within, format, mute and keep-going")
+        throw UsageError(
+          "\"\(text(name.bytes))\" is no setting; there are qos, retain, within, format, mute and keep-going")
       }
     }
   }
@@ -255,7 +259,8 @@ extension Shell {
   // MARK: - Help
 
   func help() {
-    screen.line("To see messages:  open localhost   then   sub #   and watch.  Ctrl-C cancels, Ctrl-D leaves, TAB completes.")
+    screen.line(
+      "To see messages:  open localhost   then   sub #   and watch.  Ctrl-C cancels, Ctrl-D leaves, TAB completes.")
     for section in Verb.Section.allCases {
       screen.line("")
       screen.line(section.rawValue, .topic)
