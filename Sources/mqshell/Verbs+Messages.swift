@@ -329,7 +329,8 @@ extension Shell {
     }
     let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection, compatibility) }
     let hasQoS = uses.contains { call.verb.options[$0.option].name == "--qos" }
-    let subscriptions = plan.requests.flatMap(\.subscriptions).map { subscription in
+    let request = plan.requests[0]  // All filters have the same properties here.
+    let subscriptions = request.subscriptions.map { subscription in
       var subscription = subscription
       var options = words.options
       options.qos = hasQoS ? subscription.options.qos : preferences.qos ?? .atMostOnce
@@ -338,12 +339,12 @@ extension Shell {
     }
     let connection = try connected(call)
     if !connection.client.version.hasSubscriptionOptions {
-      guard words.options == SubscriptionOptions(), plan.subscribeProperties.isEmpty else {
+      guard words.options == SubscriptionOptions(), request.properties.isEmpty else {
         throw .usage("needs \(ProtocolVersion.latest), and this is \(connection.client.version)")
       }
     }
     let before = connection.store.end
-    try subscribe(to: subscriptions, plan.subscribeProperties, on: connection)
+    try subscribe(to: subscriptions, request.properties, on: connection)
     try pingToMark(connection)
     let retained = connection.store.messages.dropFirst(before - connection.store.messages.startIndex).count {
       $0.retain
