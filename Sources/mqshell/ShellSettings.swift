@@ -35,12 +35,16 @@ struct ShellSettings: Sendable {
     },
   ]
 
-  private static let connectionOptions = ConnectionSettings.options.compactMap {
-    option -> Option<ConnectionSettings>? in
-    var option = option
-    if !letters.contains(option.description.short) { option.description.short = "" }
-    return option.description.long.isEmpty ? nil : option
-  }
+  private static let connectionOptions: [Option<ConnectionSettings>] = {
+    var options = ConnectionSettings.options.compactMap { option -> Option<ConnectionSettings>? in
+      var option = option
+      if !letters.contains(option.description.short) { option.description.short = "" }
+      return option.description.long.isEmpty ? nil : option
+    }
+    let spellings = options.flatMap(\.description.spellings)
+    for index in options.indices { options[index].description = options[index].description.naming(only: spellings) }
+    return options
+  }()
 
   private static let url: OptionDescription = {
     var description = ConnectionSettings.urlDescription
@@ -61,7 +65,11 @@ struct ShellSettings: Sendable {
     }
   }
 
-  private static let outputOptions = OutputSettings.options.filter { $0.description.name == "--color" }
+  private static let outputOptions: [Option<OutputSettings>] = {
+    var options = OutputSettings.options.filter { $0.description.name == "--color" }
+    for index in options.indices { options[index].description = options[index].description.naming(only: []) }
+    return options
+  }()
 
   static let tool = Tool(
     ToolDescription(

@@ -98,6 +98,22 @@ public struct OptionDescription: Sendable {
   /// The summary without the braces around options.
   public var plainSummary: String { ManualText.plain(summary) }
 
+  /// The same for a tool that has only these options: texts name the others as plain words.
+  public func naming(only spellings: [String]) -> OptionDescription {
+    let renamed = { (text: String) in
+      ManualText.pieces(of: text).map { piece in
+        switch piece {
+        case .words(let words): String(words)
+        case .option(let spelling): spellings.contains(String(spelling)) ? "{\(spelling)}" : String(spelling)
+        }
+      }.joined()
+    }
+    var description = self
+    description.summary = renamed(summary)
+    description.details = renamed(details)
+    return description
+  }
+
   /// Whether the uses of the option add up.
   var isRepeatable: Bool { summary.hasSuffix("; may be repeated") }
 
