@@ -116,7 +116,9 @@ struct ConnectionOptionTests {
   func completeness() {
     let refused = ["--tls-engine", "--tls-engine-kpass-sha1"]
     let words =
-      (Self.rows + TransportOptionTests.rows + TLSOptionTests.rows).flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"]
+      (Self.rows + TransportOptionTests.rows + TLSOptionTests.rows).flatMap(\.words) + [
+        "-I", "--id-prefix", "--tls-info",
+      ]
       + refused
     for option in ConnectionSettings.options.map(\.description) + [ConnectionSettings.urlDescription] {
       #expect(option.spellings.contains { words.contains($0) }, "\(option.name)")

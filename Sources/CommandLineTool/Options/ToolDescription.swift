@@ -54,7 +54,8 @@ public struct ToolDescription: Sendable {
     public init(_ title: String, _ paragraphs: [String], entries: [Entry] = [], remarks: [String] = []) {
       self.init(
         title,
-        paragraphs.map { .paragraph($0) } + entries.map { .entry($0.name, $0.explanation) } + remarks.map { .paragraph($0) })
+        paragraphs.map { .paragraph($0) } + entries.map { .entry($0.name, $0.explanation) }
+          + remarks.map { .paragraph($0) })
     }
   }
 
