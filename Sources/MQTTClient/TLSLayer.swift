@@ -300,12 +300,12 @@ final class TLSLayer: Layer {
     if let other = otherProtocol { return other }
     if let alert = error.alert {
       return TLSFailure.alert(
-        alert, minimum: configuration.minimumVersion, usesSharedKey: configuration.sharedKey != nil)
+        alert, hasBothVersions: context.hasBothVersions, usesSharedKey: configuration.sharedKey != nil)
     }
     let isOurs = error.library == ERR_LIB_SSL
     switch error.reason {
     case SSL_R_UNSUPPORTED_PROTOCOL where isOurs:
-      return .versionTooLow(configuration.minimumVersion)
+      return .noVersion(hasBoth: context.hasBothVersions)
     case SSL_R_NO_CIPHERS_AVAILABLE where isOurs, SSL_R_NO_PROTOCOLS_AVAILABLE where isOurs:
       return TLSFailure(.settings, "nothing is left to offer the broker of --ciphers, --tls-version and openssl.cnf")
     default:
