@@ -20,27 +20,27 @@ enum TLSInspection {
     var driver = Driver()
     driver.add(client)
     let limit = plan.timeout.map { Instant.now + $0 }
-    var failure: ConnectionError?
+    var failure: (text: String, status: ExitStatus)?
     wait: while true {
       switch driver.next(until: limit) {
       // Only now it is known whether the broker has taken our certificate.
       case .client(_, .session(.connected)): client.disconnect(at: driver.now)
       case .client(_, .closed): break wait
       case .client(_, .failed(let error)), .client(_, .outage(let error, _)):
-        failure = error
+        // That the broker wants a password says nothing about TLS.
+        if case .refused = error { break wait }
+        failure = ("\(error)", compatibility.status(of: error))
         break wait
       case .deadline:
-        diagnostics.error("timed out after \(plan.timeout.map { "\($0)" } ?? "")")
-        return .timedOut
+        failure = ("timed out after \(plan.timeout.map { "\($0)" } ?? "")", .timedOut)
+        break wait
       default: break
       }
     }
     if let report = finding.report, let status = print(report, to: settings.endpoint, diagnostics) { return status }
     guard let failure else { return .ok }
-    // That the broker wants a password says nothing about TLS.
-    if case .refused = failure { return .ok }
-    diagnostics.error("\(failure)")
-    return compatibility.status(of: failure)
+    diagnostics.error(failure.text)
+    return failure.status
   }
 
   private static func print(
@@ -58,7 +58,11 @@ enum TLSInspection {
     row("key exchange", report.group ?? "none")
     row("ALPN", report.applicationProtocol.map { String(decoding: $0, as: UTF8.self) } ?? "none")
     row("resumed", report.isResumed ? "yes" : "no")
-    row("verified", report.isVerified ? "yes, as \(report.name)" : "no")
+    switch report.proof {
+    case .certificate: row("verified", "as \(report.name)")
+    case .sharedKey: row("verified", "by the shared key")
+    case nil: row("verified", "no")
+    }
     for (index, certificate) in report.certificates.enumerated() {
       output.append("\ncertificate \(index + 1)\n")
       row("  subject", certificate.subject)

@@ -471,6 +471,8 @@ public final class Client {
     if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
     if error.isCloseInsteadOfConnack, fallBack(at: now) { return }
     connection.close()
+    // What a broker makes of a session of an earlier connection is no fault: it is gone, and now all is done anew.
+    if case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
     if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
       if !hasBeenAccepted {

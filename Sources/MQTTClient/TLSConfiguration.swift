@@ -96,6 +96,11 @@ public struct TLSFailure: Error, Hashable, Sendable {
 
 /// What was agreed on, or how far it came.
 public struct TLSReport: Sendable {
+  /// What proves who the broker is.
+  public enum Proof: Sendable {
+    case certificate, sharedKey
+  }
+
   /// As `TLSv1.3`; nil where the handshake did not come so far, like the next two.
   public var version: String?
   /// As OpenSSL calls it.
@@ -106,8 +111,8 @@ public struct TLSReport: Sendable {
   public var applicationProtocol: [UInt8]?
   /// Whether a session of an earlier connection was resumed.
   public var isResumed = false
-  /// Whether a certificate or a shared key proves who the broker is.
-  public var isVerified = false
+  /// What proves who the broker is; nil where nothing does.
+  public var proof: Proof?
   /// The name or address that was expected.
   public var name: String
   /// What the broker sent, its own certificate first. Of a resumed session only that one is known.

@@ -244,8 +244,9 @@ final class TLSLayer: Layer {
 
   private func agreement() -> TLSReport {
     var report = TLSReport(name: name)
-    report.isVerified = isOpen && configuration.verifies
-    report.isResumed = SSL_session_reused(connection) == 1
+    if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }
+    // OpenSSL says so of a shared key, too.
+    report.isResumed = isResuming && SSL_session_reused(connection) == 1
     if let cipher = SSL_get_current_cipher(connection) {
       report.version = String(cString: SSL_get_version(connection))
       report.cipher = String(cString: SSL_CIPHER_get_name(cipher))
@@ -265,6 +266,13 @@ final class TLSLayer: Layer {
 
   /// Judges the broker's certificate; false refuses it.
   private func judge(_ verification: OpaquePointer) -> Bool {
+    do throws(TLSFailure) {
+      try context.trust()
+    } catch {
+      refusal = error
+      X509_STORE_CTX_set_error(verification, X509_V_ERR_APPLICATION_VERIFICATION)
+      return false
+    }
     let isValid = X509_verify_cert(verification) == 1
     let certificate = X509_STORE_CTX_get0_cert(verification)
     if isValid {
@@ -292,12 +300,12 @@ final class TLSLayer: Layer {
     if let other = otherProtocol { return other }
     if let alert = error.alert {
       return TLSFailure.alert(
-        alert, minimum: configuration.minimumVersion, usesSharedKey: configuration.sharedKey != nil)
+        alert, hasBothVersions: context.hasBothVersions, usesSharedKey: configuration.sharedKey != nil)
     }
     let isOurs = error.library == ERR_LIB_SSL
     switch error.reason {
     case SSL_R_UNSUPPORTED_PROTOCOL where isOurs:
-      return .versionTooLow(configuration.minimumVersion)
+      return .noVersion(hasBoth: context.hasBothVersions)
     case SSL_R_NO_CIPHERS_AVAILABLE where isOurs, SSL_R_NO_PROTOCOLS_AVAILABLE where isOurs:
       return TLSFailure(.settings, "nothing is left to offer the broker of --ciphers, --tls-version and openssl.cnf")
     default:

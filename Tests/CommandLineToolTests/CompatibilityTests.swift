@@ -30,6 +30,7 @@ struct CompatibilityTests {
     #expect((own.lastTopicWins, strict.lastTopicWins) == (false, true))
     #expect((own.letsBrokerNameClient, strict.letsBrokerNameClient) == (false, true))
     #expect((own.keepsSessionsForEver, strict.keepsSessionsForEver) == (false, true))
+    #expect((own.ignoresIdleTLSOptions, strict.ignoresIdleTLSOptions) == (false, true))
     #expect(own.status(ofConnectFailure: .nameNotFound) == .nameNotFound)
     #expect(strict.status(ofConnectFailure: .nameNotFound) == .usage)
   }

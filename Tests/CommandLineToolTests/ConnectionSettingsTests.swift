@@ -114,7 +114,9 @@ struct ConnectionOptionTests {
 
   @Test("every option of the group has a row above")
   func completeness() {
-    let words = (Self.rows + TransportOptionTests.rows).flatMap(\.words) + ["-I", "--id-prefix"]
+    let refused = ["--tls-engine", "--tls-engine-kpass-sha1"]
+    let rows = Self.rows + TransportOptionTests.rows + TLSOptionTests.rows
+    let words = rows.flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"] + refused
     for option in ConnectionSettings.options.map(\.description) + [ConnectionSettings.urlDescription] {
       #expect(option.spellings.contains { words.contains($0) }, "\(option.name)")
     }

@@ -27,6 +27,13 @@ public final class RealBroker: Sendable {
       Listener(kind: .ipv4, lines: ["certfile \(certificate)", "keyfile \(key)"] + lines)
     }
 
+    /// TLS with a certificate that a test made, on 127.0.0.1 or ::1.
+    public static func tls(_ pair: Certificates.Pair, lines: [String] = [], isIPv6: Bool = false) -> Listener {
+      var listener = tls(certificate: pair.certificate, key: pair.key, lines: lines)
+      if isIPv6 { listener.kind = .ipv6 }
+      return listener
+    }
+
     /// WebSocket over TLS on 127.0.0.1, from PEM files.
     public static func webSocketTLS(certificate: String, key: String, lines: [String] = []) -> Listener {
       Listener(kind: .webSocket, lines: ["certfile \(certificate)", "keyfile \(key)"] + lines)

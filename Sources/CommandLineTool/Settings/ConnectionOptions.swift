@@ -57,7 +57,7 @@ extension ConnectionSettings {
       OptionDescription(
         short: "p", long: "port", value: .one("PORT"), section: .connection,
         summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
-        details: "0 makes the host the path of a unix socket.")
+        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(

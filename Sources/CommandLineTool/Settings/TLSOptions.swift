@@ -76,7 +76,7 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "tls-name", value: .one("NAME"), section: .tls,
-        summary: "the name or address that the certificate has to be for (that of {--host})",
+        summary: "the name or address that the certificate has to be for, if not that of {--host}",
         details: "The broker is also asked for this name (SNI).")
     ) { (settings, value) throws(UsageError) in settings.tls.name = try value.hostName() },
     Option(
@@ -126,7 +126,7 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "ciphers", value: .one("LIST"), section: .tls,
-        summary: "the ciphers that may be used, with colons between them (as OpenSSL has it)",
+        summary: "the ciphers that may be used, with colons between them",
         details: """
           Names that begin with TLS_ are for TLS 1.3, all others for 1.2; a version of which none is named keeps its \
           standard. `openssl ciphers -v` shows them.
