@@ -16,7 +16,8 @@ extension ExitStatus {
       case .certificate: self = .certificate
       case .handshake: self = .handshake
       }
-    case .closed(.connected), .webSocketClosed(.connected, _): self = .connectionLost
+    case .closed(.suback), .closed(.connected), .webSocketClosed(.suback, _), .webSocketClosed(.connected, _):
+      self = .connectionLost
     case .webSocketClosed: self = .cannotConnect
     case .notLetThrough: self = .proxy
     case .closed: self = .cannotConnect

@@ -33,8 +33,6 @@ public final class Connection {
   /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
   private var sendFailure: ConnectionError?
   private var isSendingFinished = false
-  /// Whether anything was received.
-  private var isAnswered = false
   /// The system takes nothing more until the poller says so.
   private var isOutputBlocked = false
   /// Nothing is received until the poller says so.
@@ -42,7 +40,13 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
+  /// Something came for MQTT: only what comes first shows whether MQTT is spoken at all.
+  private var isAnswered = false
   private var receiveCapacity = smallestReceive
+  /// How often something was received.
+  private(set) var receiveCount = 0
+  /// Bytes of the session's that the system has taken.
+  private(set) var sentCount = 0
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
@@ -143,11 +147,11 @@ public final class Connection {
     failure = nil
     sendFailure = nil
     isSendingFinished = false
-    isAnswered = false
     isOutputBlocked = false
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
+    isAnswered = false
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
@@ -281,6 +285,7 @@ public final class Connection {
     }
     switch transfer {
     case .moved(let count):
+      receiveCount &+= 1
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -349,6 +354,7 @@ public final class Connection {
       case .moved(let count):
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        sentCount &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true

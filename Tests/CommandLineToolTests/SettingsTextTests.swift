@@ -189,4 +189,15 @@ struct SettingsTextTests {
     }
     #expect(count >= 8)
   }
+
+  @Test("what is the case without an option may follow from another one")
+  func implied() throws {
+    #expect(try rows("--qos", words: ["-t", "t", "-n"]) == ["--qos 0 default"])
+    #expect(
+      try rows("--qos", words: ["-t", "t", "-n", "--require-subscribers"]) == [
+        "--qos 1 because of --require-subscribers"
+      ])
+    #expect(
+      try rows("--qos", words: ["-t", "t", "-n", "--require-subscribers", "-q", "2"]) == ["--qos 2 command line"])
+  }
 }

@@ -70,6 +70,9 @@ public final class ToolProcess: Sendable {
     var end: (End, Usage)?
   }
 
+  /// Where one of our tools is, for a script that starts it.
+  public static func path(of tool: String) throws -> String { try locate(tool) }
+
   /// Starts a program.
   ///
   /// - Parameters:
@@ -343,7 +346,7 @@ func reap<State>(
 }
 
 extension ToolProcess.Usage {
-  fileprivate init(_ usage: rusage, sampledBytes: Int?) {
+  init(_ usage: rusage, sampledBytes: Int?) {
     (userTime, systemTime) = (duration(usage.ru_utime), duration(usage.ru_stime))
     #if canImport(Darwin)
       maximumResidentBytes = usage.ru_maxrss

@@ -28,6 +28,37 @@ public struct ToolDescription: Sendable {
     }
   }
 
+  /// A section of the manual page for what only this tool has.
+  public struct Section: Sendable {
+    /// What a section consists of.
+    public enum Part: Sendable {
+      case paragraph(String)
+      /// A name, and what is to be said of it.
+      case entry(String, String)
+      /// Lines as they are.
+      case code([String])
+    }
+
+    /// In capitals.
+    public var title: String
+    /// In their order.
+    public var parts: [Part]
+
+    /// A section behind the options.
+    public init(_ title: String, _ parts: [Part]) {
+      self.title = title
+      self.parts = parts
+    }
+
+    /// A section of paragraphs, what there is to choose from, and more paragraphs.
+    public init(_ title: String, _ paragraphs: [String], entries: [Entry] = [], remarks: [String] = []) {
+      self.init(
+        title,
+        paragraphs.map { .paragraph($0) } + entries.map { .entry($0.name, $0.explanation) }
+          + remarks.map { .paragraph($0) })
+    }
+  }
+
   /// The tool's name.
   public var name: ToolName
   /// What it does, for the manual page's NAME: lower case, no full stop.
@@ -42,11 +73,13 @@ public struct ToolDescription: Sendable {
   public var files: [Entry]
   /// Variables that stand for no option.
   public var environment: [Entry]
+  /// What the manual page has behind the options.
+  public var sections: [Section]
 
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    files: [Entry] = [], environment: [Entry] = []
+    files: [Entry] = [], environment: [Entry] = [], sections: [Section] = []
   ) {
     self.name = name
     self.purpose = purpose
@@ -55,6 +88,7 @@ public struct ToolDescription: Sendable {
     self.examples = examples
     self.files = files
     self.environment = environment
+    self.sections = sections
   }
 }
 
@@ -97,6 +131,12 @@ enum ManualText {
     let texts =
       description.paragraphs + description.examples.map(\.explanation)
       + (description.files + description.environment).map(\.explanation)
+      + description.sections.flatMap(\.parts).map { part in
+        switch part {
+        case .paragraph(let text), .entry(_, let text): text
+        case .code: ""
+        }
+      }
       + options.flatMap { [$0.summary, $0.details] }
     let known = options.flatMap(\.spellings)
     return texts.flatMap { pieces(of: $0) }.compactMap { piece in

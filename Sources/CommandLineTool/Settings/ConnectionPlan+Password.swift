@@ -13,7 +13,8 @@ extension ConnectionPlan {
     switch passwordSource {
     case .command, nil: break
     case let source?:
-      connect.password = try secret(source, "password", asking: question, diagnostics)
+      connect.password = try secret(
+        source, "password", asking: question, until: timeout.map { .now + $0 }, diagnostics)
       passwordSource = nil
     }
     switch proxyPasswordSource {
@@ -55,13 +56,20 @@ extension ConnectionPlan {
   }
 
   private func secret(
-    _ source: SecretSource, _ option: String, asking question: String, _ diagnostics: Diagnostics
+    _ source: SecretSource, _ option: String, asking question: String, until limit: Instant? = nil,
+    _ diagnostics: Diagnostics
   ) throws(UsageError) -> [UInt8] {
     do throws(SecretError) {
-      return try source.read(asking: question, within: connectTimeout, diagnostics)
+      return try source.read(asking: question, within: connectTimeout, until: limit, diagnostics)
     } catch {
-      throw UsageError("\(option): \(error.explanation)")
+      throw UsageError("\(option): \(error.explanation)", status: error == .timedOut ? .timedOut : .usage)
     }
+  }
+
+  /// Throws where messages and password are to come from standard input.
+  public func checkInput(for payload: PayloadSource) throws(UsageError) {
+    guard passwordSource == .descriptor(0), let option = payload.optionForStandardInput else { return }
+    throw UsageError("--pw-from: fd:0 is standard input, which \(option) reads; use another descriptor")
   }
 
   private var question: String {

@@ -94,6 +94,18 @@ public struct ConnectionSettings: Sendable {
   /// The defaults.
   public init() {}
 
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  var hasGivenIdentifier: Bool {
+    if case .identifier = identity.value { true } else { false }
+  }
+
+  /// The same settings for another client: not under an identifier that was meant for one.
+  public var forAnotherClient: ConnectionSettings {
+    var settings = self
+    settings.identity = Exclusive()
+    return settings
+  }
+
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
@@ -146,6 +158,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var version: VersionChoice
   /// The CONNECT packet in the version that is tried first.
   public var connect: ConnectPacket
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  public var hasGivenIdentifier: Bool
   /// Where the password is that is not in the packet.
   public var passwordSource: SecretSource?
   /// The properties of the DISCONNECT packet that ends the connection.
@@ -198,7 +212,7 @@ extension ConnectionSettings {
     let standardPort = compatibility.port(usesTLS: tls != nil, usesWebSocket: webSocket != nil)
     var plan = ConnectionPlan(
       host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, webSocket: webSocket, tls: tls,
-      bindAddress: bindAddress, version: version, connect: connect,
+      bindAddress: bindAddress, version: version, connect: connect, hasGivenIdentifier: hasGivenIdentifier,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
@@ -252,7 +266,7 @@ extension ConnectionSettings {
   }
 
   /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
-  private static func randomIdentifier(_ tool: ToolName) -> Text {
+  public static func randomIdentifier(_ tool: ToolName) -> Text {
     var identifier = Array("\(tool.rawValue)-".utf8)
     while identifier.count < 23 {
       var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.

@@ -87,6 +87,8 @@ struct SettingsText {
     return options[option].isRepeatable ? uses.filter { $0.source.kind == last.source.kind } : [last]
   }
 
+  private func given(_ option: String) -> Bool { index(of: option).map { !uses[$0].isEmpty } ?? false }
+
   private var brokerHost: String { index(of: Self.host).flatMap { uses[$0].last?.value } ?? "" }
 
   private func text() -> String {
@@ -97,7 +99,9 @@ struct SettingsText {
       }
       let uses = holding(index)
       for use in uses { rows.append((option.section, options[use.option].name, use.value, Self.place(use))) }
-      if uses.isEmpty {
+      if uses.isEmpty, let implication = option.implications.first(where: { given($0.by) }) {
+        rows.append((option.section, option.name, implication.value, "because of \(implication.by)"))
+      } else if uses.isEmpty {
         let value = compatibility.standardValue(of: option) ?? (option.valueName == nil ? Self.no : "none")
         rows.append((option.section, option.name, value, "default"))
       }
