@@ -122,7 +122,7 @@ struct ShellSettings: Sendable {
       target: nil, connectsAtOnce: Self.namesBroker(invocation),
       script: commands.map { .commands($0) } ?? .standardInput)
     guard let target else { return plan }
-    let isURL = holds(target, "://")
+    let isURL = holds(target, "://") || target.starts(with: "unix:".utf8)
     if !isURL, target.suffix(3).elementsEqual(".mq".utf8) || target.contains(UInt8(ascii: "/")) {
       if commands != nil { throw UsageError("-c: cannot stand together with a script") }
       plan.script = .file(target)
