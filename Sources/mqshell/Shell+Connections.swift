@@ -96,9 +96,11 @@ extension Shell {
     throw ShellError(error)
   }
 
+  /// Takes note of what happened, and tells what nobody has asked for.
   func handle(_ event: Client.Event, of connection: ShellConnection) {
     let wasConnected = connection.isConnected
     let messageCount = connection.store.end
+    let isAwaited = connection.isAwaited(event)
     connection.handle(event)
     guard connections.contains(where: { $0 === connection }) else { return }
     if connection.store.end > messageCount { arrived(on: connection) }
@@ -108,6 +110,9 @@ extension Shell {
       let session = packet.sessionPresent ? ", session present" : ""
       note("\(connection.name): connected again\(session)", .warning)
       if republished > 0 { note("\(connection.name): \(republished) publishes sent again", .warning) }
+    case .session(.subscribed(_, let packet)):
+      guard let reason = packet.reasonCodes.first(where: \.isFailure), !isAwaited else { break }
+      note("\(connection.name): the broker refuses a subscription that there was before: \(reason)", .warning)
     case .session(.dropped(let error)):
       note("\(connection.name): a publish was dropped: \(error.explanation)", .warning)
     case .session(.tolerated(let tolerance)): note("\(connection.name): \(tolerance)", .warning)
@@ -123,7 +128,7 @@ extension Shell {
     }
   }
 
-  func arrived(on connection: ShellConnection) {
+  private func arrived(on connection: ShellConnection) {
     guard let message = connection.store.messages.last else { return }
     lastMessage = message
     let topic = message.topic

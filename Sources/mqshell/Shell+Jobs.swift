@@ -8,11 +8,14 @@ final class Job {
     case every(Duration, Command)
     case serve(TopicFilter, command: [UInt8]?)
   }
+
   let number: Int
+  /// How it was typed.
   let text: String
   let work: Work
   /// The connection that a server of requests answers on.
   let connection: ShellConnection?
+  /// When its command runs next.
   var nextTime: Instant?
 
   init(number: Int, text: String, work: Work, connection: ShellConnection?, nextTime: Instant?) {
@@ -36,6 +39,7 @@ extension Shell {
     return job
   }
 
+  /// Runs what is due by now.
   func runDueJobs() {
     guard !isRunningJob else { return }
     isRunningJob = true
@@ -78,11 +82,11 @@ extension Shell {
       _ = try? wait(until: .now + .seconds(3)) { poolEnds[number] != nil }
       throw error
     }
-    if let failure = poolEnds[number]?.failure { throw ShellError(.helper, "the command failed: \(failure)") }
+    if let failure = poolEnds[number]?.failure { throw ShellError(.helper, "the command \(failure.explanation)") }
   }
 
   /// Starts a command by `sh -c`; `poolEnds` will have its end.
-  func startOutside(
+  private func startOutside(
     _ command: [UInt8], _ input: JobInput, collectsOutput: Bool
   ) throws(ShellError) -> Int {
     let number = nextPoolNumber
@@ -95,10 +99,11 @@ extension Shell {
     return number
   }
 
+  /// Takes note of the end of a command that sh ran.
   func handle(_ end: JobPool.End) {
     if let answer = answers.removeValue(forKey: end.number) {
       if let failure = end.failure {
-        note("job \(answer.job.number): the command failed: \(failure); the request was not answered", .warning)
+        note("job \(answer.job.number): the command \(failure.explanation); a request was not answered", .warning)
       } else {
         reply(end.output, to: answer.message, for: answer.job)
       }
@@ -107,6 +112,7 @@ extension Shell {
     }
   }
 
+  /// Answers a message that is a request to the job.
   func answer(_ message: KeptMessage, for job: Job) {
     guard case .serve(let filter, let command) = job.work, message.withView({ filter.matches($0.topic) }) else {
       return
@@ -122,7 +128,7 @@ extension Shell {
     }
   }
 
-  func reply(_ payload: [UInt8], to request: KeptMessage, for job: Job) {
+  private func reply(_ payload: [UInt8], to request: KeptMessage, for job: Job) {
     guard let connection = job.connection, connection.client.canPublish, let topic = request.responseTopic
     else { return note("job \(job.number): a request was not answered, for there is no connection", .warning) }
     var properties = Properties()

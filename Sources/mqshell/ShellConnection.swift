@@ -50,9 +50,11 @@ final class ShellConnection {
   /// How often a network connection was made.
   private(set) var connectionCount = 0
 
-  private(set) var acknowledgements: [Int: (reason: ReasonCode, text: Text?)] = [:]
-  private(set) var subacks: [Int: SubackPacket] = [:]
-  private(set) var unsubacks: [Int: UnsubackPacket?] = [:]
+  /// Requests whose answers somebody will ask for.
+  var awaited: Set<Int> = []
+  private var acknowledgements: [Int: (reason: ReasonCode, text: Text?)] = [:]
+  private var subacks: [Int: SubackPacket] = [:]
+  private var unsubacks: [Int: UnsubackPacket?] = [:]
   private(set) var pongCount = 0
   private(set) var pingCount = 0
 
@@ -60,6 +62,8 @@ final class ShellConnection {
   var acknowledges = true
   /// Levels of topics below which the broker was asked for retained messages, for completion.
   var askedLevels: Set<[UInt8]> = []
+  /// What TLS has agreed on, where it is spoken.
+  let tls = TLSReports()
   /// What to do when another client has the same identifier.
   let takeover: Takeover
   private var takeoverWatch: TakeoverWatch
@@ -76,6 +80,7 @@ final class ShellConnection {
     takeoverWatch = TakeoverWatch(identifierWasChosen: plan.hasGivenIdentifier)
     var settings = plan.client(retryLimit: retryLimit, lifetime: .networkConnection)
     settings.retriesTakeover = takeover == .retry
+    settings.reportTLS = { [tls] in tls.last = $0 }
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -155,16 +160,25 @@ final class ShellConnection {
     case .message(let message, let delivery):
       store.append(KeptMessage(message, version: client.version, at: .now))
       if let delivery, acknowledges { client.acknowledge(delivery) }
-    case .published(let number, let reason, let text): acknowledgements[number] = (reason, text)
+    case .published(let number, let reason, let text):
+      if awaited.remove(number) != nil { acknowledgements[number] = (reason, text) }
     case .dropped: break
-    case .subscribed(let number, let packet): subacks[number] = packet
-    case .unsubscribed(let number, let packet): unsubacks[number] = packet
+    case .subscribed(let number, let packet): if awaited.remove(number) != nil { subacks[number] = packet }
+    case .unsubscribed(let number, let packet): if awaited.remove(number) != nil { unsubacks[number] = packet }
     case .pong: pongCount += 1
     default: break
     }
   }
 
   // MARK: What commands ask for
+
+  /// Whether a command waits for this answer.
+  func isAwaited(_ event: Client.Event) -> Bool {
+    switch event {
+    case .session(.subscribed(let number, _)), .session(.published(let number, _, _)): awaited.contains(number)
+    default: false
+    }
+  }
 
   /// The answer to a publish, which is asked for once.
   func takeAcknowledgement(_ number: Int) -> (reason: ReasonCode, text: Text?)? {
@@ -190,6 +204,11 @@ final class ShellConnection {
   func mayReceive(_ filter: TopicFilter) -> Bool {
     hasForeignSession || subscriptions.contains { $0.filter.overlaps(filter) }
   }
+}
+
+/// Where the report of a connection's TLS is put. It is made on the thread that asks for it.
+final class TLSReports: @unchecked Sendable {
+  fileprivate(set) var last: TLSReport?
 }
 
 extension TopicFilter {

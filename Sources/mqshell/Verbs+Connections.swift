@@ -290,12 +290,24 @@ extension Shell {
       rows.append(("session", connection.connack?.sessionPresent == true ? "present" : "new"))
     }
     rows.append(("keep alive", client.keepAliveSeconds == 0 ? "none" : "\(client.keepAliveSeconds) s"))
+    if let tls = connection.tls.last { rows += Self.rows(about: tls) }
     rows.append(("connected in", connection.connectTime.map { milliseconds($0) } ?? ""))
     rows.append(("round trip", milliseconds(roundTrip)))
     for property in connection.connack?.properties ?? Properties() {
       rows.append((property.property.name, PacketTrace.value(of: property)))
     }
     table(rows)
+  }
+
+  private static func rows(about tls: TLSReport) -> [(String, String)] {
+    var rows = [
+      ("TLS", [tls.version, tls.cipher, tls.isResumed ? "resumed" : nil].compactMap { $0 }.joined(separator: ", "))
+    ]
+    if let certificate = tls.certificates.first {
+      rows.append(("certificate of", certificate.subject))
+      rows.append(("good until", certificate.notAfter))
+    }
+    return rows
   }
 
   private func clientIdentifier(of connection: ShellConnection) -> String {

@@ -277,7 +277,7 @@ extension Shell {
       try checkConnected(connection)
       guard client.canPublish else { throw ShellError(.timedOut, "the broker takes nothing more") }
     }
-    return try sending { () throws(ProtocolError) in
+    let number = try sending { () throws(ProtocolError) in
       try topic.utf8.withBytes { (topic) throws(ProtocolError) in
         try payload.withBytes { (payload) throws(ProtocolError) in
           try client.publish(
@@ -285,6 +285,8 @@ extension Shell {
         }
       }
     }
+    if let number { connection.awaited.insert(number) }
+    return number
   }
 
   /// How a publish of QoS 1 or 2 came out. It goes on over a lost connection.
@@ -357,6 +359,7 @@ extension Shell {
       try connection.client.subscribe(subscriptions, properties: properties, at: .now)
     }
     guard let number else { throw ShellError(.connectionLost, "the connection was lost") }
+    connection.awaited.insert(number)
     let epoch = connection.connectionCount
     var answer: SubackPacket?
     _ = try wait(until: .now + Self.answerLimit) {
@@ -410,6 +413,7 @@ extension Shell {
     let number = try sending { () throws(ProtocolError) in try connection.client.unsubscribe(filters, at: .now) }
     connection.subscriptions.removeAll { filters.contains($0.filter) }
     guard let number else { return nil }
+    connection.awaited.insert(number)
     let epoch = connection.connectionCount
     var answer: UnsubackPacket??
     _ = try wait(until: .now + Self.answerLimit) {

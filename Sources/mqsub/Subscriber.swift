@@ -397,7 +397,8 @@ struct Subscriber: ~Copyable {
     case .completing(let status, _) where removal.isDone: phase = .over(removal.status ?? status)
     case .running, .completing:
       let sign = takeover.ended(error, at: driver.now)
-      diagnostics.error(sign == .told ? explanation(of: .told) : "\(error)")
+      let identifier = connection.connect.clientIdentifier
+      diagnostics.error(sign == .told ? TakeoverWatch.Sign.told.explanation(identifier: identifier) : "\(error)")
       phase = .over(compatibility.status(of: error))
     case .over: return nil
     }
