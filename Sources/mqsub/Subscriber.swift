@@ -20,6 +20,8 @@ struct Subscriber: ~Copyable {
   private var phase = Phase.running
 
   private var selection: MessageSelection
+  /// Whether every message is wanted, so that none need be looked at.
+  private let wantsAll: Bool
   private var received = 0
   /// Whether the sink has dealt with all that it took, and whether it has enough for the time being.
   private var isSinkDone = true
@@ -65,6 +67,7 @@ struct Subscriber: ~Copyable {
     self.diagnostics = diagnostics
     self.signals = signals
     selection = plan.selection
+    wantsAll = plan.selection == MessageSelection() && !plan.removesRetained
     limit = connection.timeout.map { Instant.now + $0 }
     var settings = connection.client(
       retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
@@ -134,7 +137,7 @@ struct Subscriber: ~Copyable {
     // What comes behind the last message wanted is not acknowledged: it stays with the broker.
     guard case .running = phase else { return }
     if quietSince != nil { quietSince = driver.now }
-    guard isWanted(message) else {
+    guard wantsAll || isWanted(message) else {
       if let delivery { client.acknowledge(delivery) }
       return
     }
