@@ -22,7 +22,8 @@ final class TLSLayer: Layer {
   private let report: ((TLSReport) -> Void)?
   /// Sessions that the broker offered for later connections.
   private var sessions: [[UInt8]] = []
-  private var isResuming = false
+  /// The session of an earlier connection that was offered to the broker.
+  private var offered: [UInt8]?
   /// Why the broker's certificate was refused.
   private var refusal: TLSFailure?
   private var refusedChain: [TLSCertificate] = []
@@ -59,7 +60,15 @@ final class TLSLayer: Layer {
 
   deinit {
     // A session is worth keeping only when all went well, and nobody waits here.
-    if !isFailed, isOpen { cache?.put(sessions) }
+    if !isFailed, isOpen {
+      // Before TLS 1.3 a session may be resumed again, and a broker may offer no new one.
+      if sessions.isEmpty, let offered, SSL_session_reused(connection) == 1,
+        SSL_version(connection) < TLS1_3_VERSION
+      {
+        sessions = [offered]
+      }
+      cache?.put(sessions)
+    }
     SSL_free(connection)
   }
 
@@ -132,7 +141,7 @@ final class TLSLayer: Layer {
         OpenSSLError.clear()
         continue
       }
-      isResuming = true
+      offered = bytes
       return
     }
   }
@@ -232,7 +241,7 @@ final class TLSLayer: Layer {
   private func fail(_ failure: TLSFailure) -> ConnectionError {
     isFailed = true
     var failure = failure
-    failure.wasResuming = isResuming
+    failure.wasResuming = offered != nil
     if !isOpen, let report {
       var agreement = agreement()
       agreement.failure = failure
@@ -246,7 +255,7 @@ final class TLSLayer: Layer {
     var report = TLSReport(name: name)
     if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }
     // OpenSSL says so of a shared key, too.
-    report.isResumed = isResuming && SSL_session_reused(connection) == 1
+    report.isResumed = offered != nil && SSL_session_reused(connection) == 1
     if let cipher = SSL_get_current_cipher(connection) {
       report.version = String(cString: SSL_get_version(connection))
       report.cipher = String(cString: SSL_CIPHER_get_name(cipher))
@@ -300,12 +309,12 @@ final class TLSLayer: Layer {
     if let other = otherProtocol { return other }
     if let alert = error.alert {
       return TLSFailure.alert(
-        alert, minimum: configuration.minimumVersion, usesSharedKey: configuration.sharedKey != nil)
+        alert, hasBothVersions: context.hasBothVersions, usesSharedKey: configuration.sharedKey != nil)
     }
     let isOurs = error.library == ERR_LIB_SSL
     switch error.reason {
     case SSL_R_UNSUPPORTED_PROTOCOL where isOurs:
-      return .versionTooLow(configuration.minimumVersion)
+      return .noVersion(hasBoth: context.hasBothVersions)
     case SSL_R_NO_CIPHERS_AVAILABLE where isOurs, SSL_R_NO_PROTOCOLS_AVAILABLE where isOurs:
       return TLSFailure(.settings, "nothing is left to offer the broker of --ciphers, --tls-version and openssl.cnf")
     default:

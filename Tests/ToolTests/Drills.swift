@@ -345,6 +345,51 @@ struct Drills {
     responder.signal(15)
   }
 
+  @Test(
+    "a one-shot publish over TLS takes at most 8 ms and a fifth of mosquitto_pub's time, at most 0.8 of its CPU, resumed 0.7",
+    .needs("mosquitto", "mosquitto_pub", "openssl"))
+  func tlsOneShot() throws {
+    let certificates = try Certificates.shared()
+    let listener = RealBroker.Listener.tls(try certificates.issue())
+    let broker = try RealBroker(listeners: [listener])
+    let home = try TemporaryFolder()
+    let options =
+      broker.options(of: listener) + ["--cafile", certificates.root.certificate, "-V", "311", "-t", "t", "-m", "21.5"]
+    let runs: [(name: String, tool: String, environment: [String: String?])] = [
+      ("mqpub", "mqpub", ["XDG_CACHE_HOME": "/dev/null"]), ("mqpub resumed", "mqpub", [:]),
+      ("mosquitto_pub", "mosquitto_pub", [:]),
+    ]
+    var times: [String: [Double]] = [:]
+    var cpu: [String: [Double]] = [:]
+    for round in 0..<110 {
+      for run in runs {
+        let clock = ContinuousClock()
+        var tool: ToolProcess?
+        let time = try clock.measure {
+          tool = try ToolProcess(run.tool, options, environment: run.environment, home: home)
+          try tool?.wait()
+        }
+        try #require(tool?.end == .exited(0))
+        if round < 10 { continue }
+        times[run.name, default: []].append(seconds(time) * 1000)
+        cpu[run.name, default: []].append(seconds(try #require(tool?.usage).cpuTime) * 1000)
+      }
+    }
+    for (name, _, _) in runs {
+      figure(
+        """
+        one-shot over TLS, \(name): median \(format(median(times[name]!))) ms, least \(format(times[name]!.min()!)) ms, \
+        CPU median \(format(median(cpu[name]!))) ms, least \(format(cpu[name]!.min()!)) ms
+        """)
+    }
+    let theirs = (time: median(times["mosquitto_pub"]!), cpu: median(cpu["mosquitto_pub"]!))
+    for (name, share) in [("mqpub", 0.8), ("mqpub resumed", 0.7)] {
+      #expect(median(times[name]!) <= 8)
+      #expect(median(times[name]!) <= theirs.time / 5)
+      #expect(median(cpu[name]!) <= theirs.cpu * share, "\(name)")
+    }
+  }
+
   /// CPU seconds of the fastest of some runs: the one that was disturbed least.
   private func leastTime(_ runs: Int = 5, _ run: () throws -> ToolProcess) throws -> Double {
     var times: [Double] = []
