@@ -9,7 +9,7 @@ extension ClientSettings {
       var (host, port) = ("localhost", UInt16?.none)
       if case .tcp(let name, let number) = endpoint {
         host = name
-        port = number == (tls == nil ? 80 : 443) ? nil : number
+        port = number
       }
       var layers: [any Layer] = []
       do throws(TLSFailure) {
@@ -20,7 +20,7 @@ extension ClientSettings {
       } catch {
         throw .tls(error)
       }
-      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port)) }
+      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port, isOverTLS: tls != nil)) }
       return layers
     }
   }

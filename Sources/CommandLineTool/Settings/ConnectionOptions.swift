@@ -57,7 +57,7 @@ extension ConnectionSettings {
       OptionDescription(
         short: "p", long: "port", value: .one("PORT"), section: .connection,
         summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
-        details: "0 makes the host the path of a unix socket.")
+        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(
@@ -106,8 +106,8 @@ extension ConnectionSettings {
         short: "V", long: "protocol-version", value: .one("VERSION"), section: .session,
         summary: "auto, 5, 311 or 31 (auto)",
         details: """
-          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it; a version that is named never falls \
-          back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
+          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it, which it remembers for a day in \
+          ~/.cache/mqtools; a version that is named never falls back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
           can tell the truth about it. The words mqttv5, mqttv311 and mqttv31 are understood as well.
           """)
     ) { (settings, value) throws(UsageError) in
