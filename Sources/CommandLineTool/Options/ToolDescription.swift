@@ -59,7 +59,9 @@ public struct ToolDescription: Sendable {
   /// Commands to try; the help shows the first three.
   public var examples: [Example]
   /// What the manual page explains between options and exit status.
-  public var chapters: [Chapter]
+  public var chapters: [Chapter] { makeChapters() }
+  // Only the manual page needs them: they would be a good part of each start.
+  private let makeChapters: @Sendable () -> [Chapter]
   /// What the tool reads and writes by itself.
   public var files: [Entry]
   /// Variables that stand for no option.
@@ -68,14 +70,14 @@ public struct ToolDescription: Sendable {
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    chapters: [Chapter] = [], files: [Entry] = [], environment: [Entry] = []
+    chapters: @escaping @autoclosure @Sendable () -> [Chapter] = [], files: [Entry] = [], environment: [Entry] = []
   ) {
     self.name = name
     self.purpose = purpose
     self.synopsis = synopsis
     self.paragraphs = paragraphs
     self.examples = examples
-    self.chapters = chapters
+    makeChapters = chapters
     self.files = files
     self.environment = environment
   }
