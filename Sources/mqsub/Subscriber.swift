@@ -270,7 +270,7 @@ struct Subscriber: ~Copyable {
     case .told:
       "session taken over: another client connected with the client identifier \(identifier); \(advice)"
     case .pattern:
-      "the broker ended three connections soon after they were made: most probably another client uses the client "
+      "the broker closed three connections soon after they were made: most probably another client uses the client "
         + "identifier \(identifier); \(advice)"
     }
   }
@@ -333,7 +333,7 @@ struct Subscriber: ~Copyable {
   /// Nothing has come for as long as was asked for.
   private mutating func quiet() {
     if case .retainedEnd(let needsMessage, _) = plan.end {
-      if needsMessage, received == 0 { diagnostics.error("the broker keeps no such value") }
+      if needsMessage, received == 0 { diagnostics.error("the broker keeps no value for \(answers.names)") }
       return complete(needsMessage && received == 0 ? .nothingThere : .ok)
     }
     if plan.count == nil, plan.finalTests.isEmpty { return complete(.ok) }
@@ -390,8 +390,8 @@ struct Subscriber: ~Copyable {
   private mutating func lost(_ error: ConnectionError) -> ExitStatus? {
     switch phase {
     case .leaving(let status, _): return status
-    case .completing(let status, _): phase = .over(status)
-    case .running:
+    case .completing(let status, _) where removal.isDone: phase = .over(removal.status ?? status)
+    case .running, .completing:
       let sign = takeover.ended(error, at: driver.now)
       diagnostics.error(sign == .told ? explanation(of: .told) : "\(error)")
       phase = .over(compatibility.status(of: error))
