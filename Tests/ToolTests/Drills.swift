@@ -466,4 +466,37 @@ struct Drills {
     )
     #expect(median(times) < 1000)
   }
+
+  @Test(
+    "--top keeps up with 50,000 messages a second on 10,000 topics, all of them expanded", .needs("mosquitto"))
+  func topTime() throws {
+    let broker = try RealBroker()
+    let terminal = try Terminal("mqsub", broker.options + ["-t", "#", "--top"], columns: 200, rows: 50)
+    try terminal.waitForScreen("subscribed", columns: 200, rows: 50) { $0.row(with: "subscribed to") != nil }
+    try terminal.type("Ess")  // By rate: the rows move.
+    let publisher = try ToolProcess("mqpub", broker.options + ["-l", "--line-topic"], input: .held)
+    let beats = 100
+    var next = ContinuousClock.now
+    for beat in 0..<beats {
+      publisher.write(
+        (0..<5_000).map { "site/\($0 % 10)/device-\($0 / 10 % 100)/\((beat + $0 / 1000) % 10) \($0).\(beat)\n" }
+          .joined())
+      next += .milliseconds(100)
+      usleep(UInt32(max(0, (next - .now) / .microseconds(1))))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(30)) == .exited(0))
+    try terminal.waitForScreen("all of them", columns: 200, rows: 50, timeout: .seconds(30)) {
+      $0.text(1).hasPrefix("10,000 topics, 500,000 messages, ")
+    }
+    try terminal.type("q")
+    #expect(try terminal.wait() == .exited(0))
+    let usage = try #require(terminal.usage)
+    figure(
+      """
+      --top, 500,000 messages on 10,000 topics within 10 s, 200 by 50: \(format(seconds(usage.cpuTime))) s of CPU time \
+      (\(format(seconds(usage.userTime))) user), \(terminal.output.count / 1000) kB to the terminal
+      """)
+    #expect(usage.cpuTime < .seconds(5))
+  }
 }

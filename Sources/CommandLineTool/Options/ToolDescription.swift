@@ -74,12 +74,14 @@ public struct ToolDescription: Sendable {
   /// Variables that stand for no option.
   public var environment: [Entry]
   /// What the manual page has behind the options.
-  public var sections: [Section]
+  public var sections: [Section] { makeSections() }
+  // Only the manual page needs them: they would be a good part of each start.
+  private let makeSections: @Sendable () -> [Section]
 
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    files: [Entry] = [], environment: [Entry] = [], sections: [Section] = []
+    files: [Entry] = [], environment: [Entry] = [], sections: @escaping @autoclosure @Sendable () -> [Section] = []
   ) {
     self.name = name
     self.purpose = purpose
@@ -88,7 +90,7 @@ public struct ToolDescription: Sendable {
     self.examples = examples
     self.files = files
     self.environment = environment
-    self.sections = sections
+    makeSections = sections
   }
 }
 
