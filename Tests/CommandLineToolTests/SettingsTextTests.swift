@@ -165,8 +165,8 @@ struct SettingsTextTests {
 
   @Test("a default that the help tells is what no option means")
   func defaults() throws {
-    // Words for what an option cannot say, and one that also asks for MQTT 5.
-    let told = ["--id", "--will-payload", "--retry", "--log", "-x", "--repeat-delay"]
+    // Words for what an option cannot say, and some that ask for more: MQTT 5, or another option.
+    let told = ["--speed", "--id", "--will-payload", "--retry", "--log", "-x", "--repeat-delay"]
     var count = 0
     for option in Publishing.tool.commandLine.options where !told.contains(option.name) {
       guard let value = option.defaultValue else { continue }
