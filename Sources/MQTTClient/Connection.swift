@@ -40,6 +40,8 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
+  /// Something came for MQTT: only what comes first shows whether MQTT is spoken at all.
+  private var isAnswered = false
   private var receiveCapacity = smallestReceive
   /// How often something was received.
   private(set) var receiveCount = 0
@@ -149,6 +151,7 @@ public final class Connection {
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
+    isAnswered = false
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }

@@ -169,7 +169,7 @@ struct SettingsTextTests {
   func defaults() throws {
     // Words for what an option cannot say, one that also asks for MQTT 5, and some that go with others.
     let told = [
-      "--id", "--port", "--tls-name", "--ciphers", "--keyform", "--tls-version", "--will-payload", "--retry", "--log",
+      "--speed", "--id", "--port", "--tls-name", "--ciphers", "--keyform", "--tls-version", "--will-payload", "--retry", "--log",
       "-x", "--repeat-delay", "--ws-path",
     ]
     var count = 0
