@@ -37,6 +37,34 @@ struct SubSettings: Sendable {
         .init(
           "Let a program deal with each message, at least once.",
           "mqsub -c -i worker -q 1 -t jobs --exec './work \"$MESSAGE_TOPIC\"' --exec-failure retry"),
+        .init("Print what the broker keeps, and end.", "mqsub -t 'home/#' --get -v"),
+        .init("Wait until a device is there.", "mqsub -t home/lamp/status --until 'payload = ONLINE' -W 1m"),
+        .init("Show batteries that run low.", "mqsub -t 'zigbee/+' --where '.battery < 20' -F '%t'"),
+        .init(
+          "Start a command when the subscription stands, and wait for its answer.",
+          "mqsub -t answer -C 1 -W 5 --on-ready 'mqpub -t question -m 42'"),
+        .init(
+          "Copy everything to another broker, with all properties.",
+          "mqsub -h one.example -t '#' --json | mqpub -h two.example --stdin-json"),
+        .init("Columns: time, topic, length.", "mqsub -t '#' -F '@H:@M:@S %-40.40t %8l'"),
+        .init("Remove all retained messages below old.", "mqsub -t 'old/#' --remove-retained -v"),
+      ],
+      chapters: [
+        .formats, .tests,
+        .compatibility(
+          "mosquitto_sub",
+          [
+            """
+            A signal and {-W} then take leave with reason 4 on MQTT 5, so that the broker publishes the will, where \
+            mqsub leaves as usual; and {--remove-retained} ends only together with {--retained-only}.
+            """,
+            """
+            Under both names it differs from mosquitto_sub on purpose: filters that the broker refuses are an error \
+            when all are refused; {-C} leaves what it does not want with the broker; {--random-filter} is the percentage \
+            that it says, and messages that it leaves out do not count for {-C}; {--retained-only} ends on quiet topics, \
+            too; %j is valid JSON whatever the payload, and %J copies numbers as they are.
+            """,
+          ]),
       ],
       environment: CommandSettings.variables),
     settings: SubSettings(),

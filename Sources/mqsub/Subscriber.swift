@@ -285,7 +285,7 @@ struct Subscriber: ~Copyable {
     case .told:
       "session taken over: another client connected with the client identifier \(identifier); \(advice)"
     case .pattern:
-      "the broker ended three connections soon after they were made: most probably another client uses the client "
+      "the broker closed three connections soon after they were made: most probably another client uses the client "
         + "identifier \(identifier); \(advice)"
     }
   }

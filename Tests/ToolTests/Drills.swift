@@ -163,6 +163,52 @@ struct Drills {
     #expect(duplicates <= (qos == "1" ? 20 * 10 + 20 * 5 : 0))
   }
 
+  @Test(
+    "a session that is kept, at QoS 2 over restarts of the broker and cut connections: every number once, in order",
+    .needs("mosquitto"))
+  func soak() throws {
+    let duration = ProcessInfo.processInfo.environment["MQTOOLS_SOAK"].flatMap { Int($0) } ?? 120
+    let broker = try RealBroker(persistence: .atStop)
+    let proxy = try CuttingProxy(to: broker.port)
+    let subscribers = try ["311", "5"].map { version in
+      let tool = try ToolProcess(
+        "mqsub",
+        proxy.options + ["-V", version, "-c", "-i", "soak-\(version)", "-q", "2", "-t", "t", "--log", "notice"])
+      try tool.waitForErrors("subscribed to")
+      return tool
+    }
+    let publisher = try ToolProcess("mqpub", proxy.options + ["-q", "2", "-t", "t", "-l"], input: .held)
+    var random = SplitMix(state: 1)
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(duration)
+    // Not so soon one after the other that it would look like another client with the same identifier.
+    var nextOutage = clock.now + .seconds(3)
+    var (count, outages) = (0, 0)
+    while clock.now < end {
+      var lines: [UInt8] = []
+      for _ in 0..<10 {
+        count += 1
+        lines += "\(count)\n".utf8
+      }
+      publisher.write(lines)
+      usleep(10_000)
+      guard clock.now >= nextOutage else { continue }
+      if outages.isMultiple(of: 2) { proxy.cut() } else { try broker.restart() }
+      outages += 1
+      nextOutage = clock.now + .milliseconds(Int64.random(in: 5_500...9_000, using: &random))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(60)) == .exited(0), "\(publisher.errorText)")
+    for tool in subscribers {
+      try tool.waitForOutput(lines: count, timeout: .seconds(60))
+      tool.signal(15)
+      #expect(try tool.wait() == .exited(0), "\(tool.errorText)")
+      Expect.bytes(tool.output, numberedLines(upTo: count))
+    }
+    figure(
+      "soak of \(duration) s: \(count) numbers, each once and in order at two subscribers, over \(outages) outages")
+  }
+
   // MARK: - The spool
 
   /// Starts `mqpub --spool` again and again, each time with the next three numbers, and lets `kill` end it. What a run that ended by

@@ -34,6 +34,14 @@ public enum ManPage {
       }
     }
 
+    for chapter in tool.chapters {
+      page.macro("SH", chapter.title)
+      page.paragraphs(chapter.paragraphs)
+      for entry in chapter.entries { page.item(entry.name, entry.explanation) }
+      if !chapter.remarks.isEmpty { page.macro("PP") }
+      page.paragraphs(chapter.remarks)
+    }
+
     page.macro("SH", "EXIT STATUS")
     for row in ExitStatus.table where row.tools.contains(tool.name) {
       page.item("\(row.status.rawValue)", sentence(row.meaning))
