@@ -272,25 +272,13 @@ struct Subscriber: ~Copyable {
     hasPong = false
     guard let sign else { return outageReport.failed(error, to: diagnostics) }
     if plan.takeover == .exit {
-      diagnostics.error(explanation(of: sign))
+      diagnostics.error(sign.explanation(identifier: connection.connect.clientIdentifier))
       // Only the broker's word is worth the status that says it.
       return leave(sign == .told ? .reasonCode(ReasonCode.sessionTakenOver.rawValue) : .connectionLost)
     }
     client.holdOff(until: driver.now + Self.takeoverPause)
     outageReport.failed(
-      explanation(of: sign), ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
-  }
-
-  private func explanation(of sign: TakeoverWatch.Sign) -> String {
-    let identifier = "'\(connection.connect.clientIdentifier)'"
-    let advice = "give each client an identifier of its own (-i, or -I for a prefix)"
-    return switch sign {
-    case .told:
-      "session taken over: another client connected with the client identifier \(identifier); \(advice)"
-    case .pattern:
-      "the broker closed three connections soon after they were made: most probably another client uses the client "
-        + "identifier \(identifier); \(advice)"
-    }
+      sign.explanation(identifier: connection.connect.clientIdentifier), ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
   }
 
   // MARK: - Time
@@ -412,7 +400,8 @@ struct Subscriber: ~Copyable {
     case .completing(let status, _) where removal.isDone: phase = .over(removal.status ?? status)
     case .running, .completing:
       let sign = takeover.ended(error, at: driver.now)
-      diagnostics.error(sign == .told ? explanation(of: .told) : "\(error)")
+      let identifier = connection.connect.clientIdentifier
+      diagnostics.error(sign == .told ? TakeoverWatch.Sign.told.explanation(identifier: identifier) : "\(error)")
       phase = .over(compatibility.status(of: error))
     case .over: return nil
     }

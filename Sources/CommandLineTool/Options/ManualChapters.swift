@@ -1,4 +1,4 @@
-extension ToolDescription.Section {
+extension ToolDescription.Chapter {
   /// The language of `-F`.
   public static var formats: Self {
     Self(
