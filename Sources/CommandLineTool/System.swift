@@ -49,6 +49,14 @@ public enum System {
     }
   }
 
+  /// Puts something in the place of standard descriptors that the caller has closed. Else the next socket would be standard
+  /// output, and messages would be written to the broker. Using what is put there fails, as with the closed one.
+  static func fillStandardDescriptors() {
+    for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
+    }
+  }
+
   /// Whether the descriptor is a terminal.
   public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 

@@ -94,7 +94,7 @@ extension Shell {
         words[0].elementsEqual("format".utf8) ? ["short", "verbose", "json", "hexdump"] : ["on", "off"], prefix)
     case "unsub":
       guard let name = currentName, let connection = try? connection(named: name) else { return Completions() }
-      return choose(connection.subscriptions.map { "\($0.subscription.filter)" }, prefix)
+      return choose(connection.subscriptions.map { "\($0.filter)" }, prefix)
     case "pub" where prefix.first == UInt8(ascii: "@"): return Completions()
     case "expect" where words.isEmpty:
       return merged(choose(["next", "no", "retained", "closed"], prefix), topicCompletions(prefix))

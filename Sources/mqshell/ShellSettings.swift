@@ -4,7 +4,7 @@ internal import MQTTClient
 
 /// What was typed after `mqshell`.
 struct ShellSettings: Sendable {
-  var connection = ConnectionSettings()
+  var open = OpenWords()
   var output = OutputSettings()
   private var commands: [UInt8]?
   private var target: [UInt8]?
@@ -80,16 +80,20 @@ struct ShellSettings: Sendable {
         .init("Watch everything on this machine's broker: then type sub #", "mqshell localhost"),
         .init("Without a terminal.", "mqshell localhost -c 'sub home/#; expect home/desk/temp payload > 20 within 1m'"),
         .init("A script that tests an MQTT system.", "mqshell --tap lamp.mq"),
+        .init(
+          "Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.",
+          script),
       ],
+      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ],
-      sections: manualSections),
+      ]),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
-      + Options(url) { (settings, value) throws(UsageError) in settings.connection.take(try BrokerURL(value)) }
-      + Options(connectionOptions) { $1(&$0.connection) },
+      + Options(url) { (settings, value) throws(UsageError) in settings.open.connection.take(try BrokerURL(value)) }
+      + Options(connectionOptions) { $1(&$0.open.connection) }
+      + Options(OpenWords.subscribeOptions) { $1(&$0.open.subscribe) },
     otherTools: [OptionTable.publishing, OptionTable.subscribing, OptionTable.requesting])
 
   /// Does what was typed.
@@ -97,12 +101,12 @@ struct ShellSettings: Sendable {
     let plan = try plan(invocation)
     let isInteractive =
       plan.script == .standardInput && System.isTerminal(0) && System.isTerminal(1) && !isTAP
-    let limit = try connection.plan(invocation.compatibility).timeout
+    let limit = try open.connection.plan(invocation.compatibility).timeout
     let screen = Screen(try output.plan(invocation.compatibility), isTAP: isTAP)
-    let diagnostics = connection.diagnostics(invocation.compatibility)
+    let diagnostics = open.connection.diagnostics(invocation.compatibility)
     do throws(SystemError) {
       let shell = try Shell(
-        connection, invocation, screen: screen, isInteractive: isInteractive, tap: isTAP ? TAPReport() : nil)
+        open, invocation, screen: screen, isInteractive: isInteractive, tap: isTAP ? TAPReport() : nil)
       if isInteractive { shell.history = History() }
       shell.runLimit = limit.map { (.now + $0, $0) }
       return shell.run(plan)

@@ -37,7 +37,7 @@ struct SubSettings: Sendable {
           "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt"),
         .init(
           "Let a program deal with each message, at least once.",
-          "mqsub -c -i worker -q 1 -t jobs --exec './work \"$MESSAGE_TOPIC\"' --exec-failure retry"),
+          "mqsub -c -i worker -q 1 -t 'jobs/#' --exec 'echo $MESSAGE_TOPIC; cat' --exec-failure retry"),
         .init("Print what the broker keeps, and end.", "mqsub -t 'home/#' --get -v"),
         .init("Wait until a device is there.", "mqsub -t home/lamp/status --until 'payload = ONLINE' -W 1m"),
         .init("Show batteries that run low.", "mqsub -t 'zigbee/+' --where '.battery < 20' -F '%t'"),
@@ -50,8 +50,7 @@ struct SubSettings: Sendable {
         .init("Columns: time, topic, length.", "mqsub -t '#' -F '@H:@M:@S %-40.40t %8l'"),
         .init("Remove all retained messages below old.", "mqsub -t 'old/#' --remove-retained -v"),
       ],
-      environment: CommandSettings.variables,
-      sections: [
+      chapters: [
         .formats, .tests, .liveView,
         .compatibility(
           "mosquitto_sub",
@@ -67,7 +66,8 @@ struct SubSettings: Sendable {
             too; %j is valid JSON whatever the payload, and %J copies numbers as they are.
             """,
           ]),
-      ]),
+      ],
+      environment: CommandSettings.variables),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }

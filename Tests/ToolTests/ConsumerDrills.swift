@@ -22,7 +22,7 @@ struct ConsumerDrills {
         "-V", version, "-c", "-i", "counter", "-q", "2", "-t", "t", "--state", folder.path("state"), "--log", "notice",
       ]
     func subscriber() throws -> ToolProcess {
-      try ToolProcess("sh", ["-c", "exec \"$0\" \"$@\" >> '\(output)'", ToolProcess.path(of: "mqsub")] + arguments)
+      try ToolProcess("sh", ["-c", "exec \"$0\" \"$@\" >> '\(output)'", locate("mqsub")] + arguments)
     }
     let first = try subscriber()
     try first.waitForErrors("subscribed to")

@@ -69,7 +69,7 @@ import Testing
     let tool = try ToolProcess(
       "bash",
       [
-        "-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", try ToolProcess.path(of: "mqsub"),
+        "-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", try locate("mqsub"),
       ] + broker.options + ["-V", "311", "-q", "2", "-t", "t", "--record", folder.path("record")])
     let connection = try accept(broker)
     try connection.send("32 r* s* 't' m7 '\(String(repeating: "x", count: 2000))'")

@@ -114,12 +114,14 @@ struct SubscribeTests {
     #expect(tool.outputText == "1\n")
   }
 
-  @Test("output that cannot be written ends it with status 74, and nothing of it is acknowledged")
-  func fullDisk() throws {
+  @Test(
+    "output that cannot be written ends it with status 74, and nothing of it is acknowledged",
+    arguments: [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+  func unwritable(redirection: String, reason: String) throws {
     let broker = try ScriptedBroker()
     let tool = try ToolProcess(
       "sh",
-      ["-c", "exec \"$0\" \"$@\" > /dev/full", try locate("mqsub")] + broker.options + [
+      ["-c", "exec \"$0\" \"$@\" \(redirection)", try locate("mqsub")] + broker.options + [
         "-V", "311", "-q", "1", "-t", "t",
       ])
     let connection = try broker.acceptConnect()
@@ -129,7 +131,7 @@ struct SubscribeTests {
     try connection.expect("e0 00")
     connection.close()
     #expect(try tool.wait() == .exited(74))
-    #expect(tool.errorText == "mqsub: Error: standard output: No space left on device\n")
+    #expect(tool.errorText == "mqsub: Error: standard output: \(reason)\n")
   }
 
   @Test("what a lost connection brought is written before the end")

@@ -73,6 +73,20 @@ import Testing
     #expect(!tool.errorText.contains("identifier"))
   }
 
+  @Test("a network that resets connections is no rival")
+  func resets() throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess("mqsub", broker.options + ["-V", "311", "-i", "logger", "-t", "t"])
+    for _ in 0..<4 {
+      let connection = try broker.acceptConnect()
+      _ = try connection.nextPacket()
+      connection.reset()
+    }
+    _ = try broker.acceptConnect()
+    #expect(tool.end == nil)
+    #expect(!tool.errorText.contains("identifier"))
+  }
+
   @Test("a broker that is away in between is no rival")
   func outagesBetween() throws {
     let broker = try ScriptedBroker()

@@ -246,8 +246,8 @@ extension SubscribeSettings {
         details: """
           A broker has one connection for each client identifier; two clients with the same one throw each other out for \
           ever. MQTT 5 has a reason code for it, 142, which is the exit status then. Where it is missing, three \
-          connections in a row that end soon after they were made, with an identifier that {--id} gave, are taken for it: \
-          status 7. Retry waits half a minute then.
+          connections that the broker closes soon after they were made, within 20 s and with an identifier that {--id} \
+          gave, are taken for it: status 7. Retry waits half a minute then.
           """)
     ) { (settings, value) throws(UsageError) in
       settings.takeover = try value.choice([("exit", .exit), ("retry", .retry)])
