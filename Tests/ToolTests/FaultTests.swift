@@ -250,7 +250,7 @@ import Testing
 
   private static let strangers: [Fault] = [
     Fault(
-      testDescription: "an HTTP server at the port", status: 21, words: ["speaks HTTP, not MQTT", "see --ws"]
+      testDescription: "an HTTP server at the port", status: 21, words: ["an HTTP server answers there", "see --ws"]
     ) { kept in
       try scripted(&kept) { connection in
         _ = try connection.read(count: 8)
