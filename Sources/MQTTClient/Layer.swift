@@ -36,7 +36,8 @@ extension ClientSettings {
       do throws(TLSFailure) {
         let host = if case .tcp(let host, _) = endpoint { host } else { "localhost" }
         return [
-          try TLSLayer(try TLSContext(tls), host: host, place: endpoint.description, report: reportTLS)
+          try TLSLayer(
+            try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS)
         ]
       } catch {
         throw .tls(error)

@@ -88,7 +88,7 @@ struct TLSPair {
     peer = try TLSPeer(try certificates.issue(), maximumVersion: maximumVersion)
     var configuration = TLSConfiguration()
     configuration.authorityFile = Array(certificates.root.certificate.utf8)
-    layer = LayerStack([try TLSLayer(try TLSContext(configuration), host: name, place: "test")])
+    layer = LayerStack([try TLSLayer(try TLSContext(configuration), host: name, place: "test", now: 0)])
     try layer.start()
   }
 
