@@ -14,6 +14,8 @@ public enum Signal: Sendable, CaseIterable {
   case terminate
   /// The terminal went away.
   case hangUp
+  /// The terminal has another size.
+  case windowChange
 
   /// The system's number.
   public var number: Int32 {
@@ -21,6 +23,7 @@ public enum Signal: Sendable, CaseIterable {
     case .interrupt: SIGINT
     case .terminate: SIGTERM
     case .hangUp: SIGHUP
+    case .windowChange: SIGWINCH
     }
   }
 }
@@ -113,6 +116,49 @@ struct ChildSignal: ~Copyable {
   }
 }
 
+/// What concerns a tool that fills the terminal, as something to wait for: while this value lives, a change of the terminal's
+/// size, Ctrl-Z and the end of a stop make `descriptor` readable. At most one value lives at a time.
+struct TerminalSignals: ~Copyable {
+  let descriptor: Int32
+  private let writingEnd: Int32
+
+  init() throws(SystemError) {
+    (descriptor, writingEnd) = try wakePipe()
+    terminalDescriptor = writingEnd
+    for number in [SIGWINCH, SIGTSTP, SIGCONT] { setAction(number, wakeForTerminal) }
+  }
+
+  deinit {
+    for number in [SIGWINCH, SIGTSTP, SIGCONT] { setAction(number, SIG_DFL) }
+    terminalDescriptor = -1
+    close(descriptor)
+    close(writingEnd)
+  }
+
+  func next() -> FullScreen.Event? {
+    var number: UInt8 = 0
+    while true {
+      let count = read(descriptor, &number, 1)
+      if count == 1 {
+        switch Int32(number) {
+        case SIGTSTP: return .suspended
+        case SIGCONT: return .resumed
+        default: return .resized
+        }
+      }
+      if count == 0 || errno != EINTR { return nil }
+    }
+  }
+
+  /// Stops the process until somebody lets it run again. Where nobody could, the system does not stop it.
+  func stop() {
+    setAction(SIGTSTP, SIG_DFL)
+    raise(SIGTSTP)
+    setAction(SIGTSTP, wakeForTerminal)
+    while next() != nil {}
+  }
+}
+
 /// A pipe for a signal handler to write to.
 private func wakePipe() throws(SystemError) -> (reading: Int32, writing: Int32) {
   var ends: [Int32] = [-1, -1]
@@ -127,12 +173,15 @@ private func wakePipe() throws(SystemError) -> (reading: Int32, writing: Int32) 
 /// The ends of the pipes that the handlers write to.
 nonisolated(unsafe) private var wakeDescriptor: Int32 = -1
 nonisolated(unsafe) private var childDescriptor: Int32 = -1
+nonisolated(unsafe) private var terminalDescriptor: Int32 = -1
 
 // The handlers: only what POSIX allows in one, and errno as it was.
 
 private func wake(_ number: Int32) { tell(number, wakeDescriptor) }
 
 private func wakeForChild(_ number: Int32) { tell(number, childDescriptor) }
+
+private func wakeForTerminal(_ number: Int32) { tell(number, terminalDescriptor) }
 
 private func tell(_ number: Int32, _ descriptor: Int32) {
   let before = errno

@@ -26,9 +26,9 @@ public struct SystemError: Error, Hashable, Sendable {
   public var explanation: String { String(cString: strerror(number)) }
 }
 
-/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift and Prompt.swift, so
-/// that no other file needs to know how the platforms differ.
-enum System {
+/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift, Prompt.swift and
+/// FullScreen.swift, so that no other file needs to know how the platforms differ.
+public enum System {
   // MARK: Descriptors
 
   /// One write(2), repeated when a signal interrupts it.
@@ -57,12 +57,13 @@ enum System {
     }
   }
 
-  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+  /// Whether the descriptor is a terminal.
+  public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
   // MARK: Files
 
   /// The whole file, which may be a pipe.
-  static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
+  public static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
     let descriptor = openForReading(path)
     guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { _ = close(descriptor) }
@@ -157,7 +158,7 @@ enum System {
   }
 
   /// All that can be read from a descriptor, to its end, or a little more than `limit` bytes.
-  static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
+  public static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
     var contents: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 16_384)
     while contents.count <= limit {
@@ -238,7 +239,7 @@ enum System {
   }
 
   /// The value of an environment variable, or nil when it is not set.
-  static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
+  public static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
 
   /// Takes a variable out of the environment that children get. (/proc/PID/environ keeps it, for the same user only.)
   static func removeFromEnvironment(_ name: String) { unsetenv(name) }

@@ -48,6 +48,7 @@ struct PubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    if let status = try connection.showTLS(invocation) { return status }
     try spool.check()
     if let path = spool.path {
       var run = try SpoolRun(self, path: path, invocation)

@@ -61,3 +61,14 @@ extension MessageSink {
   func stop() -> Duration { .zero }
   func end(_ driver: inout Driver) {}
 }
+
+extension StandardOutput {
+  /// Writes what the reader takes: `.done` when that was all.
+  mutating func work(_ driver: inout Driver, _ diagnostics: Diagnostics) -> SinkState {
+    switch write(&driver, diagnostics) {
+    case .written: .done
+    case .waiting: .full
+    case .over(let status): .over(status)
+    }
+  }
+}

@@ -9,6 +9,7 @@ struct SubSettings: Sendable {
   var output = OutputSettings()
   var command = CommandSettings()
   var safekeeping = SafekeepingSettings()
+  var screen = ScreenSettings()
 
   static let tool = Tool(
     ToolDescription(
@@ -49,8 +50,9 @@ struct SubSettings: Sendable {
         .init("Columns: time, topic, length.", "mqsub -t '#' -F '@H:@M:@S %-40.40t %8l'"),
         .init("Remove all retained messages below old.", "mqsub -t 'old/#' --remove-retained -v"),
       ],
-      chapters: [
-        .formats, .tests,
+      environment: CommandSettings.variables,
+      sections: [
+        .formats, .tests, .liveView,
         .compatibility(
           "mosquitto_sub",
           [
@@ -65,13 +67,13 @@ struct SubSettings: Sendable {
             too; %j is valid JSON whatever the payload, and %J copies numbers as they are.
             """,
           ]),
-      ],
-      environment: CommandSettings.variables),
+      ]),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }
       + Options(SafekeepingSettings.options) { $1(&$0.safekeeping) }
       + Options(CommandSettings.options) { $1(&$0.command) }
+      + Options(ScreenSettings.options) { $1(&$0.screen) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }),
@@ -79,22 +81,23 @@ struct SubSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    if let status = try connection.showTLS(invocation) { return status }
     let plan = try subscribe.plan(self.connection, invocation.compatibility)
     let output = try output.plan(invocation.compatibility)
-    try command.check()
+    try command.check(hasCommand: command.command != nil, by: "--exec")
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
     command.adapt(&connection)
-    let diagnostics = self.connection.diagnostics(invocation.compatibility)
+    var diagnostics = self.connection.diagnostics(invocation.compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
     try connection.readPassword(invocation, diagnostics)
     try confirm(plan, connection, isAtTerminal: diagnostics.isTerminal)
     let journal = try journal(plan, connection)
     let recording = try recording()
+    let sink = try sink(plan, output, journal, &diagnostics)
     do throws(SystemError) {
       var subscriber = Subscriber(
-        plan, to: try sink(plan, output, journal, diagnostics), recordingTo: recording, over: connection,
-        as: invocation.compatibility,
+        plan, to: sink, recordingTo: recording, over: connection, as: invocation.compatibility,
         until: limit, diagnostics: diagnostics, signals: try Signals())
       return subscriber.run()
     } catch {
@@ -102,11 +105,21 @@ struct SubSettings: Sendable {
       return .internalError
     }
   }
-  /// Where the messages go.
+
+  /// Where the messages go. What is said waits while they fill the terminal.
   private func sink(
-    _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: Diagnostics
-  ) throws(SystemError) -> any MessageSink {
-    if let command = command.command { return try CommandSink(command, settings: self.command, diagnostics) }
+    _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: inout Diagnostics
+  ) throws(UsageError) -> any MessageSink {
+    if screen.isOn {
+      let lines = HeldLines()
+      diagnostics = diagnostics.held(in: lines)
+      return try screen.sink(plan, output, lines)
+    }
+    if let command = command.command {
+      do throws(SystemError) { return try CommandSink(command, settings: self.command, diagnostics) } catch {
+        throw UsageError("--exec: \(error.call): \(error.explanation)", status: .internalError)
+      }
+    }
     if let clearing = plan.clearing { return TopicOutput(isDryRun: clearing == .dryRun, diagnostics) }
     return plan.showsRate ? RateOutput(diagnostics) : MessageOutput(output, journal: journal, diagnostics)
   }
@@ -134,6 +147,7 @@ struct SubSettings: Sendable {
     guard let path = safekeeping.statePath else { return nil }
     if command.command != nil { throw UsageError("--state: cannot stand together with --exec") }
     if plan.showsRate { throw UsageError("--state: cannot stand together with --message-rate") }
+    if screen.isOn { throw UsageError("--state: cannot stand together with --top and --watch") }
     if plan.clearing != nil { throw UsageError("--state: cannot stand together with --clear-retained") }
     guard !connection.connect.cleanStart, connection.hasGivenIdentifier else {
       throw UsageError("--state: needs a session that the broker keeps: -c and -i")

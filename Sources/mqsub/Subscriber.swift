@@ -203,7 +203,6 @@ struct Subscriber: ~Copyable {
   private mutating func handle(_ event: Session.Event) {
     switch event {
     case .connected(let packet, _):
-      outageReport.connected(to: endpoint, diagnostics)
       diagnostics.debug(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
       takeover.connected(at: driver.now)
@@ -230,9 +229,10 @@ struct Subscriber: ~Copyable {
     sink.handle(event)
   }
 
-  /// The broker has answered all requests.
+  /// The broker has answered all requests: that ends an outage, for some accept and then cut off who subscribes.
   private mutating func standing() {
     guard case .running = phase else { return }
+    outageReport.connected(to: endpoint, diagnostics)
     if let status = answers.judge(isStrict: plan.isStrict, diagnostics) { return leave(status) }
     quietSince = driver.now
     if !answers.names.isEmpty {
@@ -324,7 +324,8 @@ struct Subscriber: ~Copyable {
     default: break
     }
     if let limit, now >= limit {
-      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")")
+      let stage = client.stage == .connected ? "" : " while \(client.stage)"
+      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")\(stage)")
       isInterrupted = true
       if case .over = phase { return .timedOut }
       leave(.timedOut, compatibility.interruptionReason)

@@ -88,7 +88,9 @@ struct SettingsTextTests {
       try rows("--username", "--port", words: [], environment: ["HOME": folder.path])
         == ["--port 1884 \(own):2", "--username own \(own):1"])
     #expect(
-      try rows("--username", "--port", words: []) == ["--port 1883 default", "--username none default"])
+      try rows("--username", "--port", words: []) == [
+        "--port 1883, with TLS 8883, WebSocket 80 or 443 default", "--username none default",
+      ])
   }
 
   @Test("what adds up is shown as a whole, from the strongest source only")
@@ -165,8 +167,11 @@ struct SettingsTextTests {
 
   @Test("a default that the help tells is what no option means")
   func defaults() throws {
-    // Words for what an option cannot say, and some that ask for more: MQTT 5, or another option.
-    let told = ["--speed", "--id", "--will-payload", "--retry", "--log", "-x", "--repeat-delay"]
+    // Words for what an option cannot say, one that also asks for MQTT 5, and some that go with others.
+    let told = [
+      "--id", "--port", "--tls-name", "--ciphers", "--keyform", "--tls-version", "--will-payload", "--retry", "--log",
+      "-x", "--repeat-delay", "--ws-path", "--speed",
+    ]
     var count = 0
     for option in Publishing.tool.commandLine.options where !told.contains(option.name) {
       guard let value = option.defaultValue else { continue }

@@ -106,7 +106,8 @@ extension Client {
     _ endpoint: Endpoint, as identifier: Text = "me", version: ProtocolVersion = .v5, fallback: [ProtocolVersion] = [],
     keepAlive: UInt16 = 60,
     lifetime: SessionLifetime = .networkConnection, reconnect: ReconnectPolicy = ReconnectPolicy(.retries(0)),
-    connectTimeout: Duration = .seconds(10), from localAddress: String? = nil, lookUp: Resolver.LookUp? = nil
+    connectTimeout: Duration = .seconds(10), from localAddress: String? = nil, lookUp: Resolver.LookUp? = nil,
+    layers: Connection.MakeLayers? = nil
   ) {
     let connect = ConnectPacket(protocolVersion: version, clientIdentifier: identifier, keepAlive: keepAlive)
     var session = SessionSettings(connect: connect, version: version)
@@ -115,7 +116,7 @@ extension Client {
     settings.fallbackVersions = fallback
     settings.connectTimeout = connectTimeout
     settings.localAddress = localAddress
-    self.init(settings, lookUp: lookUp ?? Resolver.system)
+    self.init(settings, lookUp: lookUp ?? Resolver.system, layers: layers)
   }
 
   /// Publishes text.

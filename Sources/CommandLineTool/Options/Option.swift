@@ -18,9 +18,11 @@ public struct OptionDescription: Sendable {
     case subscriptions = "Subscriptions"
     case selection = "Selection"
     case output = "Output"
+    case ping = "Ping"
     case commands = "Commands"
     case ending = "When to end"
     case connection = "Connection"
+    case tls = "TLS"
     case session = "Client and session"
     case will = "Will"
     case spool = "Spool"
@@ -91,6 +93,25 @@ public struct OptionDescription: Sendable {
     case .none: nil
     case .one(let name), .several(let name, _): name
     }
+  }
+
+  /// The summary without the braces around options.
+  public var plainSummary: String { ManualText.plain(summary) }
+
+  /// The same for a tool that has only these options: texts name the others as plain words.
+  public func naming(only spellings: [String]) -> OptionDescription {
+    let renamed = { (text: String) in
+      ManualText.pieces(of: text).map { piece in
+        switch piece {
+        case .words(let words): String(words)
+        case .option(let spelling): spellings.contains(String(spelling)) ? "{\(spelling)}" : String(spelling)
+        }
+      }.joined()
+    }
+    var description = self
+    description.summary = renamed(summary)
+    description.details = renamed(details)
+    return description
   }
 
   /// Whether the uses of the option add up.
@@ -203,5 +224,23 @@ public struct Options<Settings>: Sendable {
       if index < count { try one.apply(&settings, index, use) } else { try other.apply(&settings, index - count, use) }
     }
     return sum
+  }
+
+  /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
+  /// be spelled.
+  public func withLongNames(keeping letters: String) -> Options {
+    func isKept(_ short: String) -> Bool { letters.contains { short == String($0) } }
+    let kept = descriptions.indices.filter {
+      !descriptions[$0].long.isEmpty || isKept(descriptions[$0].short)
+    }
+    var table = self
+    table.descriptions = kept.map { index in
+      var description = descriptions[index]
+      if !description.short.isEmpty, !isKept(description.short) { description.short = "" }
+      return description
+    }
+    let apply = self.apply
+    table.apply = { (settings, index, use) throws(UsageError) in try apply(&settings, kept[index], use) }
+    return table
   }
 }

@@ -12,22 +12,14 @@ extension OptionTable {
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
           + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
-          + named("-w", "--watch")
+          + named("-w", "--watch", "--top")
       }
     )
   }
 
   /// What mqrr has and others do not.
   public static var requesting: Tool {
-    (
-      "mqrr",
-      {
-        named(
-          "-e", "-f", "--file", "-m", "--message", "-n", "--null-message", "-s", "--stdin-file", "-F", "-N", "-R", "-v",
-          "--verbose", "--latency", "--pretty", "--retain-as-published",
-          "--retain-handling")
-      }
-    )
+    ("mqrr", { RequestSettings.options.map(\.description) + OutputSettings.options.map(\.description) })
   }
 
   private static func named(_ spellings: String...) -> [OptionDescription] {
