@@ -1,6 +1,96 @@
-// OpenSSL, with functions in place of the macros that Swift cannot call.
+// OpenSSL, with functions in place of the macros and the typed stacks that Swift cannot call.
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
+#include <time.h>
+
+// MARK: Macros
+
+static inline int contextMinimumVersion(SSL_CTX *context) { return (int)SSL_CTX_get_min_proto_version(context); }
+
+static inline int contextSetMinimumVersion(SSL_CTX *context, int version) {
+  return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+
+static inline int contextSetMaximumVersion(SSL_CTX *context, int version) {
+  return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
+static inline void contextForbidRenegotiation(SSL_CTX *context) { SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); }
+
+// Sessions are handed to the callback and kept nowhere else.
+static inline void contextHandOutSessions(SSL_CTX *context, int (*callback)(SSL *, SSL_SESSION *)) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, callback);
+}
+
+static inline int connectionSetServerName(SSL *connection, const char *name) {
+  return (int)SSL_set_tlsext_host_name(connection, name);
+}
+
+static inline void connectionSetOwner(SSL *connection, void *owner) { SSL_set_app_data(connection, owner); }
+
+static inline void *connectionOwner(const SSL *connection) { return SSL_get_app_data(connection); }
+
+static inline void *verificationOwner(X509_STORE_CTX *verification) {
+  return connectionOwner(X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+}
+
+static inline const char *connectionGroup(SSL *connection) {
+  return SSL_group_to_name(connection, (int)SSL_get_negotiated_group(connection));
+}
+
+// The bytes in a memory BIO, where they are.
+static inline long memoryBytes(BIO *memory, char **bytes) { return BIO_get_mem_data(memory, bytes); }
+
+static inline void memoryClear(BIO *memory) { (void)BIO_reset(memory); }
+
+static inline int errorIsOfSystem(unsigned long error) { return ERR_SYSTEM_ERROR(error); }
+
+// MARK: Certificates
+
+static inline int chainCount(const STACK_OF(X509) *chain) { return chain ? sk_X509_num(chain) : 0; }
+
+static inline X509 *chainCertificate(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }
+
+// The subject alternative names; NULL without any.
+static inline GENERAL_NAMES *certificateNames(const X509 *certificate) {
+  return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+static inline int namesCount(const GENERAL_NAMES *names) { return names ? sk_GENERAL_NAME_num(names) : 0; }
+
+// The bytes of a host name (type GEN_DNS) or an address (GEN_IPADD); NULL for names of other types.
+static inline const unsigned char *namesBytes(const GENERAL_NAMES *names, int index, int *type, int *count) {
+  const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+  *type = name->type;
+  if (name->type != GEN_DNS && name->type != GEN_IPADD) return NULL;
+  const ASN1_STRING *string = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+  *count = ASN1_STRING_length(string);
+  return ASN1_STRING_get0_data(string);
+}
+
+static inline void namesFree(GENERAL_NAMES *names) { GENERAL_NAMES_free(names); }
+
+// CN first, as `CN=localhost,O=Example`, in UTF-8, control characters escaped.
+static inline int namePrint(BIO *memory, const X509_NAME *name) {
+  return X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+
+// The time in UTC; 0 where it is none.
+static inline int timeFields(const ASN1_TIME *time, struct tm *fields) { return ASN1_TIME_to_tm(time, fields); }
+
+// SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo).
+static inline int certificateKeyDigest(const X509 *certificate, unsigned char digest[32]) {
+  unsigned char *bytes = NULL;
+  int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &bytes);
+  if (count <= 0) return 0;
+  SHA256(bytes, (size_t)count, digest);
+  OPENSSL_free(bytes);
+  return 1;
+}

@@ -10,14 +10,23 @@ extension ExitStatus {
     case .system("recv", _, _), .system("send", _, _): self = .connectionLost
     case .system: self = .cannotConnect
     case .timedOut: self = .timedOut
-    case .closed(.connected): self = .connectionLost
+    case .tls(let failure):
+      switch failure.kind {
+      case .settings: self = .usage
+      case .certificate: self = .certificate
+      case .handshake: self = .handshake
+      }
+    case .closed(.suback), .closed(.connected), .webSocketClosed(.suback, _), .webSocketClosed(.connected, _):
+      self = .connectionLost
+    case .webSocketClosed: self = .cannotConnect
+    case .notLetThrough: self = .proxy
     case .closed: self = .cannotConnect
     case .refused(let packet, _):
       self = packet.returnCode.map { .returnCode($0) } ?? .reasonCode(packet.reasonCode.rawValue)
     case .disconnected(let packet):
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
-    case .protocolError: self = .brokerFault
+    case .otherProtocol, .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper
     case .cannotEncode: self = .usage
@@ -42,8 +51,8 @@ extension Compatibility {
   /// failures to reach the broker.
   public func status(of error: ConnectionError) -> ExitStatus {
     switch error {
-    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .closed(.transport),
-      .closed(.connack):
+    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .tls, .closed(.transport),
+      .closed(.connack), .webSocketClosed(.connack, _), .notLetThrough:
       status(ofConnectFailure: ExitStatus(error))
     default: ExitStatus(error)
     }

@@ -31,6 +31,9 @@ public struct JobInput: Sendable {
   /// Linux starts nothing with a longer variable. Only user properties can be as long.
   private static let variableLimit = 120_000
 
+  /// Nothing: there is no message.
+  public init() { (payload, variables, topic) = ([], [], []) }
+
   /// What `message`, which came at `time`, has to tell.
   public init(_ message: MessageView, at time: WallTime) {
     payload = Array(message.payload)
@@ -151,14 +154,21 @@ public struct JobPool: ~Copyable {
   public var isIdle: Bool { running.isEmpty && ends.isEmpty }
 
   /// Starts a job. Throws where the system cannot.
-  public mutating func start(_ number: Int, _ input: JobInput, _ driver: inout Driver) throws(SystemError) {
+  ///
+  /// - Parameters:
+  ///   - other: what to run instead of the pool's command.
+  ///   - collectsOutput: whether its output is collected, as the pool's limit says.
+  public mutating func start(
+    _ number: Int, _ input: JobInput, running other: [UInt8]? = nil, collectsOutput: Bool = true, _ driver: inout Driver
+  ) throws(SystemError) {
     let given = try pipe(nonBlocking: .writing)
     defer { close(given.reading) }
+    let outputLimit = collectsOutput ? outputLimit : nil
     let printed = try outputLimit.map { (_) throws(SystemError) in try pipe(nonBlocking: .reading) }
     defer { if let printed { close(printed.writing) } }
     let job = Job(number, input: input.payload, to: given.writing, output: printed?.reading)
     job.process = try ShellProcess(
-      command, input: .descriptor(given.reading), output: printed.map { .descriptor($0.writing) } ?? .same,
+      other ?? command, input: .descriptor(given.reading), output: printed.map { .descriptor($0.writing) } ?? .same,
       errors: .same,
       variables: input.variables, insteadOf: JobInput.prefix)
     job.limit = timeLimit.map { .now + $0 }

@@ -14,6 +14,8 @@ public enum Signal: Sendable, CaseIterable {
   case terminate
   /// The terminal went away.
   case hangUp
+  /// The terminal has another size.
+  case windowChange
 
   /// The system's number.
   public var number: Int32 {
@@ -21,6 +23,7 @@ public enum Signal: Sendable, CaseIterable {
     case .interrupt: SIGINT
     case .terminate: SIGTERM
     case .hangUp: SIGHUP
+    case .windowChange: SIGWINCH
     }
   }
 }

@@ -28,7 +28,7 @@ public struct SystemError: Error, Hashable, Sendable {
 
 /// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift, Prompt.swift and
 /// FullScreen.swift, so that no other file needs to know how the platforms differ.
-enum System {
+public enum System {
   // MARK: Descriptors
 
   /// One write(2), repeated when a signal interrupts it.
@@ -57,12 +57,13 @@ enum System {
     }
   }
 
-  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+  /// Whether the descriptor is a terminal.
+  public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
   // MARK: Files
 
   /// The whole file, which may be a pipe.
-  static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
+  public static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
     let descriptor = openForReading(path)
     guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { _ = close(descriptor) }
@@ -73,10 +74,16 @@ enum System {
   /// `deadline`.
   static func contents(of path: [UInt8], until deadline: Instant?) throws(SystemError) -> [UInt8] {
     // To open a pipe would wait for whoever writes to it, and for ever.
-    let descriptor = openForReading(path, O_NONBLOCK)
-    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    let descriptor = try openWithoutWaiting(path)
     defer { _ = close(descriptor) }
     return try contents(descriptor: descriptor, until: deadline)
+  }
+
+  /// A descriptor to read the file from, which may be a pipe that somebody still has to open.
+  static func openWithoutWaiting(_ path: [UInt8]) throws(SystemError) -> Int32 {
+    let descriptor = openForReading(path, O_NONBLOCK)
+    if descriptor < 0 { throw SystemError(call: "open", number: errno) }
+    return descriptor
   }
 
   /// All that can be read from a descriptor, to its end. Throws ETIMEDOUT when that does not come before `deadline`.
@@ -151,7 +158,7 @@ enum System {
   }
 
   /// All that can be read from a descriptor, to its end, or a little more than `limit` bytes.
-  static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
+  public static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
     var contents: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 16_384)
     while contents.count <= limit {
@@ -167,8 +174,54 @@ enum System {
     return contents
   }
 
-  /// Closes a descriptor that the tool was started with.
-  static func closeInherited(_ descriptor: Int32) { close(descriptor) }
+  /// A regular file to append lines to, made where there is none, and whether its last line has no end.
+  static func openToRecord(_ path: [UInt8]) throws(SystemError) -> (descriptor: Int32, isLineOpen: Bool) {
+    let descriptor = openForAppending(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    do throws(SystemError) {
+      let status = try status(of: descriptor)
+      guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError(call: "open", number: EINVAL) }
+      var last = UInt8(ascii: "\n")
+      if status.st_size > 0, pread(descriptor, &last, 1, status.st_size - 1) < 0 {
+        throw SystemError(call: "read", number: errno)
+      }
+      return (descriptor, last != UInt8(ascii: "\n"))
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  /// The regular file behind a descriptor: which one it is, how long, and where the next byte will be written; nil where the
+  /// descriptor is something else.
+  static func outputFile(
+    _ descriptor: Int32
+  ) throws(SystemError) -> (identity: StateFile.FileIdentity, size: UInt64, position: UInt64)? {
+    let status = try status(of: descriptor)
+    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let size = UInt64(max(0, status.st_size))
+    let appends = fcntl(descriptor, F_GETFL) & O_APPEND != 0
+    let identity = StateFile.FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    return (identity, size, appends ? size : UInt64(max(0, lseek(descriptor, 0, SEEK_CUR))))
+  }
+
+  /// Takes away what stands behind the first `size` bytes of a file.
+  static func cut(_ descriptor: Int32, to size: Int) throws(SystemError) {
+    while ftruncate(descriptor, off_t(size)) != 0 {
+      if errno != EINTR { throw SystemError(call: "ftruncate", number: errno) }
+    }
+    lseek(descriptor, off_t(size), SEEK_SET)
+  }
+
+  /// Waits until the disk has a file's bytes.
+  static func sync(_ descriptor: Int32) throws(SystemError) {
+    while fsync(descriptor) != 0 {
+      if errno != EINTR { throw SystemError(call: "fsync", number: errno) }
+    }
+  }
+
+  /// Closes a descriptor.
+  static func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
 
   // MARK: The process
 
@@ -186,7 +239,7 @@ enum System {
   }
 
   /// The value of an environment variable, or nil when it is not set.
-  static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
+  public static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
 
   /// Takes a variable out of the environment that children get. (/proc/PID/environ keeps it, for the same user only.)
   static func removeFromEnvironment(_ name: String) { unsetenv(name) }
@@ -274,6 +327,14 @@ private func writeOnce(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) ->
 private func openForReading(_ path: [UInt8], _ flags: Int32 = 0) -> Int32 {
   (path + [0]).withUnsafeBytes { name in
     open(name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDONLY | O_CLOEXEC | flags)
+  }
+}
+
+private func openForAppending(_ path: [UInt8]) -> Int32 {
+  (path + [0]).withUnsafeBytes { name in
+    open(
+      name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0o666
+    )
   }
 }
 

@@ -14,11 +14,20 @@ public final class Connection {
   public var session: Session
 
   private let endpoint: Endpoint
+  /// What stands between, if anything does; its password may be another one for the next attempt.
+  var proxy: ProxySettings?
   private let localAddress: String?
+  /// What the local address or name means; nil when nobody asked or the answer is not there yet.
+  private var localAddresses: [SocketAddress]?
   private let lookUp: Resolver.LookUp
   private var resolver: Resolver?
   private var dialer: Dialer?
   private var socket: Socket?
+  private let makeLayers: MakeLayers?
+  /// What stands between socket and session; nil where nothing does, or no attempt is under way.
+  private var layers: LayerStack?
+  /// What the socket received for the layers.
+  private var received = ByteQueue()
   /// Why the network connection is over, told when everything that arrived before has been dealt with.
   private var failure: ConnectionError?
   /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
@@ -31,7 +40,13 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
+  /// Nothing came for MQTT yet: what comes first shows whether MQTT is spoken at all.
+  private var isUnanswered = true
   private var receiveCapacity = smallestReceive
+  /// How often something was received.
+  private(set) var receiveCount = 0
+  /// Bytes of the session's that the system has taken.
+  private(set) var sentCount = 0
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
@@ -40,12 +55,19 @@ public final class Connection {
   private static let smallestReceive = 2048
   private static let largestReceive = 1 << 17
 
+  /// Makes the layers for a network connection, the lowest first.
+  typealias MakeLayers = () throws(ConnectionError) -> [any Layer]
+
+  /// - Parameter makeLayers: what stands between the proxy's layer and MQTT; nil for nothing.
   init(
-    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp, session: consuming Session
+    to endpoint: Endpoint, through proxy: ProxySettings? = nil, from localAddress: String?,
+    lookUp: @escaping Resolver.LookUp, through makeLayers: MakeLayers? = nil, session: consuming Session
   ) {
     self.endpoint = endpoint
+    self.proxy = proxy
     self.localAddress = localAddress
     self.lookUp = lookUp
+    self.makeLayers = makeLayers
     self.session = session
   }
 
@@ -55,40 +77,73 @@ public final class Connection {
   func open(at now: Instant) {
     precondition(socket == nil && dialer == nil && resolver == nil)
     do throws(ConnectionError) {
-      switch endpoint {
-      case .unix(let path):
-        guard let address = SocketAddress(path: path) else {
-          throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
-        }
-        dialer = try Dialer([address], from: nil, at: now)
-      case .tcp(let host, let port):
-        if let address = SocketAddress(literal: host, port: port) {
-          try dial([address], at: now)
-        } else if host == "localhost" {
-          try dial(SocketAddress.loopback(port: port), at: now)
+      if let localAddress, case .tcp = dialled {
+        if let address = SocketAddress(literal: localAddress, port: 0) {
+          localAddresses = [address]
         } else {
-          resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+          resolver = try Resolver.start(host: localAddress, port: 0, lookUp: lookUp)
         }
       }
+      if resolver == nil { try lookUpAndDial(at: now) }
+      // While the system connects.
+      let layers = try proxyLayers() + (makeLayers?() ?? [])
+      if !layers.isEmpty { self.layers = LayerStack(layers) }
     } catch {
       fail(error)
     }
   }
 
-  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
-    var local: SocketAddress?
-    if let localAddress {
-      local = SocketAddress(literal: localAddress, port: 0)
-      if local == nil { throw .system(call: "bind", errno: EADDRNOTAVAIL, place: localAddress) }
+  /// Where the network connection goes.
+  private var dialled: Endpoint { proxy?.endpoint ?? endpoint }
+
+  /// The place that is looked up or connected to, and later the one that is talked to.
+  var place: String { stage == .name || stage == .transport ? dialled.description : endpoint.description }
+
+  private func lookUpAndDial(at now: Instant) throws(ConnectionError) {
+    switch dialled {
+    case .unix(let path):
+      guard let address = SocketAddress(path: path) else {
+        throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
+      }
+      dialer = try Dialer([address], at: now)
+    case .tcp(let host, let port):
+      if let address = SocketAddress(literal: host, port: port) {
+        try dial([address], at: now)
+      } else if host == "localhost" {
+        try dial(SocketAddress.loopback(port: port), at: now)
+      } else {
+        resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+      }
     }
-    dialer = try Dialer(addresses, from: local, at: now)
+  }
+
+  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    dialer = try Dialer(addresses, from: localAddresses, at: now)
+  }
+
+  /// The host's name, or that of the local address, was looked up.
+  private func resolved(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    resolver = nil
+    if localAddress == nil || localAddresses != nil { return try dial(addresses, at: now) }
+    localAddresses = addresses
+    try lookUpAndDial(at: now)
+  }
+
+  private func proxyLayers() -> [any Layer] {
+    guard let proxy, case .tcp(let host, let port) = endpoint else { return [] }
+    return switch proxy.kind {
+    case .socks5: [SOCKS5Layer(proxy, toHost: host, port: port)]
+    case .http: [HTTPConnectLayer(proxy, to: endpoint)]
+    }
   }
 
   /// Lets go of the network connection at once, without DISCONNECT.
   func close() {
     resolver = nil
+    localAddresses = nil
     dialer = nil
     closeSocket()
+    layers = nil
     failure = nil
     sendFailure = nil
     isSendingFinished = false
@@ -96,6 +151,7 @@ public final class Connection {
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
+    isUnanswered = true
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
@@ -104,6 +160,7 @@ public final class Connection {
   var stage: ConnectionStage {
     if resolver != nil { return .name }
     if socket == nil { return .transport }
+    if let stage = layers?.stage { return stage }
     return session.isConnected || session.isDisconnecting ? .connected : .connack
   }
 
@@ -139,8 +196,7 @@ public final class Connection {
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
     do throws(ConnectionError) {
       if resolver?.descriptor == descriptor, let addresses = try resolver?.addresses() {
-        resolver = nil
-        try dial(addresses, at: now)
+        try resolved(addresses, at: now)
       } else if socket?.descriptor == descriptor {
         if readiness.contains(.writable) { isOutputBlocked = false }
         if readiness.contains(.readable) { isInputDry = false }
@@ -149,14 +205,19 @@ public final class Connection {
         dialer = nil
         socket = consume connected
         if session.settings.connect.keepAlive == 0 { socket?.keepAliveBySystem() }
-        do throws(ProtocolError) {
-          try session.connectionOpened(at: now)
-        } catch {
-          throw .cannotEncode(error)
-        }
+        try layers?.start()
+        if layers?.isOpen != false { try beginSession(at: now) }
       }
     } catch {
       fail(error)
+    }
+  }
+
+  private func beginSession(at now: Instant) throws(ConnectionError) {
+    do throws(ProtocolError) {
+      try session.connectionOpened(at: now)
+    } catch {
+      throw .cannotEncode(error)
     }
   }
 
@@ -201,14 +262,25 @@ public final class Connection {
     isInputDry = sendFailure == nil
     var transfer = Transfer.wouldBlock
     let capacity = receiveCapacity
-    let isUseless = session.isDisconnecting
-    session.receive(minimumCapacity: capacity, at: now) { space in
-      transfer = socket!.receive(into: space)
-      if case .moved(let count) = transfer, !isUseless { return count }
-      return 0
+    if let layers {
+      received.append(minimumCapacity: capacity) { space in
+        transfer = socket!.receive(into: space)
+        if case .moved(let count) = transfer { return count }
+        return 0
+      }
+      guard rise(through: layers, at: now) else { return true }
+    } else {
+      let isUseless = session.isDisconnecting
+      session.receive(minimumCapacity: capacity, at: now) { space in
+        transfer = socket!.receive(into: space)
+        guard case .moved(let count) = transfer, !isUseless else { return 0 }
+        return speaksMQTT(UnsafeRawBufferPointer(rebasing: space[..<count])) ? count : 0
+      }
+      if let failure { fail(failure) }
     }
     switch transfer {
     case .moved(let count):
+      receiveCount &+= 1
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -219,22 +291,64 @@ public final class Connection {
       isInputDry = true
       if let sendFailure { fail(sendFailure) }
     case .ended:
-      fail(.closed(stage))
+      do throws(ConnectionError) {
+        try layers?.receivedEnd()
+        fail(.closed(stage))
+      } catch {
+        fail(error)
+      }
     case .failed(let number):
       fail(lost("recv", number))
     }
     return false
   }
 
+  /// Looks at the first bytes for MQTT, and has a failure ready where they are something else.
+  private func speaksMQTT(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard isUnanswered else { return failure == nil }
+    isUnanswered = false
+    guard bytes.first != 0x20, let name = PeerProtocol.name(Array(bytes.prefix(8))), name != "MQTT" else { return true }
+    failure = .otherProtocol(name, endpoint: endpoint.description)
+    return false
+  }
+
+  /// Hands what was received to the layers, and what they make of it to the session; false when that was the end.
+  private func rise(through layers: LayerStack, at now: Instant) -> Bool {
+    defer { received.removeAll() }
+    let wasOpen = layers.isOpen
+    do throws(ConnectionError) {
+      try received.withBytes { (bytes) throws(ConnectionError) in
+        guard !bytes.isEmpty else { return }
+        try layers.receive(bytes) { bytes in
+          if !session.isDisconnecting, speaksMQTT(bytes) { session.receive(bytes, at: now) }
+        }
+      }
+      if let failure { throw failure }
+      if !wasOpen, layers.isOpen { try beginSession(at: now) }
+      return true
+    } catch {
+      // The last words say why.
+      _ = layers.withOutput { socket!.send($0) }
+      if case .webSocketClosed(_, let closing) = error {
+        fail(.webSocketClosed(stage, closing))
+      } else {
+        fail(error)
+      }
+      return false
+    }
+  }
+
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
     guard socket != nil, !isSendingFinished, !isOutputBlocked else { return }
+    if let layers { return send(through: layers, at: now) }
     let offered = session.outputCount
     if offered > 0 {
       switch session.withOutput({ socket!.send($0) }) {
       case .moved(let count):
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        sentCount &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true
@@ -245,6 +359,51 @@ public final class Connection {
       }
       if isSendingFinished || isOutputBlocked { return }
     }
+    allSent()
+  }
+
+  private func send(through layers: LayerStack, at now: Instant) {
+    while true {
+      do throws(ConnectionError) {
+        try sink(through: layers)
+      } catch {
+        isSendingFinished = true
+        sendFailure = error
+        isInputDry = false
+        return
+      }
+      let offered = layers.outputCount
+      if offered == 0 { return allSent() }
+      switch layers.withOutput({ socket!.send($0) }) {
+      case .moved(let count):
+        owesAcknowledgement = false
+        let sent = layers.outputTaken(count)
+        if sent > 0 { session.outputTaken(sent, at: now) }
+        isOutputBlocked = count < offered
+      case .wouldBlock, .ended:
+        isOutputBlocked = true
+      case .failed(let number):
+        isSendingFinished = true
+        sendFailure = lost("send", number)
+        isInputDry = false
+      }
+      if isSendingFinished || isOutputBlocked { return }
+    }
+  }
+
+  /// Gives the layers of the session's output what they have room for.
+  private func sink(through layers: LayerStack) throws(ConnectionError) {
+    guard layers.isOpen else { return }
+    if session.outputCount > layers.unsentCount {
+      _ = try session.withOutput { (bytes) throws(ConnectionError) in
+        try layers.send(UnsafeRawBufferPointer(rebasing: bytes[layers.unsentCount...]))
+      }
+    }
+    if session.isDisconnecting, session.outputCount == layers.unsentCount { try layers.finish() }
+  }
+
+  /// All output was taken.
+  private func allSent() {
     if session.isDisconnecting {
       // Half closed first: closing with unread bytes would reset the connection and could destroy what was just sent.
       socket!.finishSending()
@@ -256,9 +415,17 @@ public final class Connection {
   }
 
   private func lost(_ call: String, _ number: Int32) -> ConnectionError {
-    // A reset instead of CONNACK is what the end of data instead of CONNACK is.
-    if stage == .connack, number == ECONNRESET || number == EPIPE { return .closed(.connack) }
-    return .system(call: call, errno: number, place: endpoint.description)
+    let stage = stage
+    if stage == .connected || number != ECONNRESET && number != EPIPE {
+      return .system(call: call, errno: number, place: endpoint.description)
+    }
+    // A reset instead of an answer is what the end of data instead of it is.
+    do throws(ConnectionError) {
+      try layers?.receivedEnd()
+      return .closed(stage)
+    } catch {
+      return error
+    }
   }
 
   private func fail(_ error: ConnectionError) {

@@ -22,7 +22,7 @@ enum LiveKeys {
   }
 }
 
-extension ToolDescription.Chapter {
+extension ToolDescription.Section {
   /// What `--top` shows.
   static var liveView: Self {
     Self(

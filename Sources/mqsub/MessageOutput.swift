@@ -11,19 +11,29 @@ final class MessageOutput: MessageSink {
   private let diagnostics: Diagnostics
   /// What is in the output and will be acknowledged when that is written.
   private var unwritten: [Delivery] = []
+  /// Remembers over runs what was printed.
+  private var journal: PrintJournal?
 
-  init(_ plan: OutputPlan, _ diagnostics: Diagnostics) {
+  init(_ plan: OutputPlan, journal: consuming PrintJournal?, _ diagnostics: Diagnostics) {
     format = plan.format(isTerminal: output.buffer.isTerminal)
     showsTime = format.showsTime
     self.diagnostics = diagnostics
+    self.journal = journal
+  }
+
+  func prepare(_ client: Client) {
+    if let delivered = journal?.delivered { client.resumeDeliveries(delivered) }
   }
 
   func start(_ driver: inout Driver) { output.start(&driver) }
 
   func take(_ message: MessageView, _ delivery: Delivery?) {
     let time = showsTime ? WallTime.now : WallTime(seconds: 0, nanoseconds: 0)
+    let start = output.buffer.count
     if let problem = format.append(message, at: time, to: &output.buffer) { report(problem, message) }
-    if let delivery { unwritten.append(delivery) }
+    guard let delivery else { return }
+    unwritten.append(delivery)
+    if message.qos == .exactlyOnce { journal?.append(message.packetIdentifier, at: start..<output.buffer.count) }
   }
 
   private func report(_ problem: MessageFormat.Problem, _ message: MessageView) {
@@ -36,8 +46,15 @@ final class MessageOutput: MessageSink {
   }
 
   func work(_ client: Client, _ driver: inout Driver) -> SinkState {
-    let state = output.work(&driver, diagnostics)
-    guard case .done = state else { return state }
+    do throws(SystemError) {
+      if journal != nil { try journal?.willWrite(delivered: client.deliveredIdentifiers) }
+      let state = output.work(&driver, diagnostics)
+      guard case .done = state else { return state }
+      if journal != nil { try journal?.hasWritten(delivered: client.deliveredIdentifiers) }
+    } catch {
+      diagnostics.error("--state: \(error.explanation)")
+      return .over(.output)
+    }
     for delivery in unwritten { client.acknowledge(delivery) }
     unwritten.removeAll(keepingCapacity: true)
     return .done

@@ -7,6 +7,9 @@ internal import MQTTClient
 ///
 /// The subscriber's loop is the only one: a sink never waits, but has the driver watch what it waits for.
 protocol MessageSink: AnyObject {
+  /// The session is about to begin.
+  func prepare(_ client: Client)
+
   /// The run begins.
   func start(_ driver: inout Driver)
 
@@ -25,6 +28,9 @@ protocol MessageSink: AnyObject {
 
   /// Something in the session that may concern the sink: that one of its publishes was acknowledged.
   func handle(_ event: Session.Event)
+
+  /// A retained message was removed at the broker.
+  func removed(_ topic: [UInt8])
 
   /// A signal asks for the end: nothing new is to be begun. Returns how long what has begun may take.
   func stop() -> Duration
@@ -46,10 +52,23 @@ enum SinkState {
 }
 
 extension MessageSink {
+  func prepare(_ client: Client) {}
   func start(_ driver: inout Driver) {}
   func ready(_ descriptor: Int32, _ readiness: Readiness) {}
   var deadline: Instant? { nil }
   func handle(_ event: Session.Event) {}
+  func removed(_ topic: [UInt8]) {}
   func stop() -> Duration { .zero }
   func end(_ driver: inout Driver) {}
+}
+
+extension StandardOutput {
+  /// Writes what the reader takes: `.done` when that was all.
+  mutating func work(_ driver: inout Driver, _ diagnostics: Diagnostics) -> SinkState {
+    switch write(&driver, diagnostics) {
+    case .written: .done
+    case .waiting: .full
+    case .over(let status): .over(status)
+    }
+  }
 }

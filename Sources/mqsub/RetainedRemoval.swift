@@ -49,13 +49,15 @@ struct RetainedRemoval {
     }
   }
 
-  /// An acknowledgement came.
-  mutating func handle(_ event: Session.Event, _ diagnostics: Diagnostics) {
+  /// An acknowledgement came; the topic whose message is gone.
+  mutating func handle(_ event: Session.Event, _ diagnostics: Diagnostics) -> [UInt8]? {
     guard case .published(let number, let reason, _) = event,
       let index = inFlight.firstIndex(where: { $0.number == number })
-    else { return }
+    else { return nil }
     let topic = inFlight.remove(at: index).topic
-    if reason.isFailure { failed(topic, "\(reason)", .reasonCode(reason.rawValue), diagnostics) }
+    if !reason.isFailure { return topic }
+    failed(topic, "\(reason)", .reasonCode(reason.rawValue), diagnostics)
+    return nil
   }
 
   private mutating func failed(_ topic: [UInt8], _ why: String, _ status: ExitStatus, _ diagnostics: Diagnostics) {

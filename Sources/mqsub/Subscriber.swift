@@ -25,6 +25,7 @@ struct Subscriber: ~Copyable {
   private var isSinkDone = true
   private var isSinkFull = false
   private var removal = RetainedRemoval()
+  private var recording: Recording?
 
   private var answers = SubscriptionAnswers()
   /// Whether all requests were answered once.
@@ -55,7 +56,8 @@ struct Subscriber: ~Copyable {
   private static let takeoverPause: Duration = .seconds(30)
 
   init(
-    _ plan: SubscribePlan, to sink: any MessageSink, over connection: ConnectionPlan, as compatibility: Compatibility,
+    _ plan: SubscribePlan, to sink: any MessageSink, recordingTo recording: consuming Recording?,
+    over connection: ConnectionPlan, as compatibility: Compatibility, until limit: Instant?,
     diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
@@ -64,8 +66,9 @@ struct Subscriber: ~Copyable {
     self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
+    self.recording = recording
     selection = plan.selection
-    limit = connection.timeout.map { Instant.now + $0 }
+    self.limit = limit
     var settings = connection.client(
       retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
     settings.retriesTakeover = plan.takeover == .retry
@@ -77,6 +80,7 @@ struct Subscriber: ~Copyable {
   mutating func run() -> ExitStatus {
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
+    sink.prepare(client)
     sink.start(&driver)
     let status = subscribe() ?? loop()
     sink.end(&driver)
@@ -139,6 +143,7 @@ struct Subscriber: ~Copyable {
       return
     }
     isSinkDone = false
+    recording?.append(message, at: .now)
     sink.take(message, delivery)
     received += 1
     if received == plan.count || isFinal(message) { complete(.ok) }
@@ -163,6 +168,12 @@ struct Subscriber: ~Copyable {
     case .leaving: return
     case .over: break
     case .running, .completing: removal.work(client, diagnostics, at: driver.now)
+    }
+    // Before the sink can acknowledge anything.
+    do throws(OutputError) { try recording?.flush() } catch {
+      if case .system(let error) = error { diagnostics.error("--record: \(error.explanation)") }
+      isSinkDone = true
+      return leave(.output)
     }
     switch sink.work(client, &driver) {
     case .done:
@@ -192,7 +203,6 @@ struct Subscriber: ~Copyable {
   private mutating func handle(_ event: Session.Event) {
     switch event {
     case .connected(let packet, _):
-      outageReport.connected(to: endpoint, diagnostics)
       diagnostics.debug(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
       takeover.connected(at: driver.now)
@@ -208,16 +218,21 @@ struct Subscriber: ~Copyable {
       }
       if !client.awaitsAnswers { standing() }
     case .pong: hasPong = quietSince != nil
-    case .published: removal.handle(event, diagnostics)
+    case .published:
+      if let topic = removal.handle(event, diagnostics) {
+        isSinkDone = false
+        sink.removed(topic)
+      }
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
     }
     sink.handle(event)
   }
 
-  /// The broker has answered all requests.
+  /// The broker has answered all requests: that ends an outage, for some accept and then cut off who subscribes.
   private mutating func standing() {
     guard case .running = phase else { return }
+    outageReport.connected(to: endpoint, diagnostics)
     if let status = answers.judge(isStrict: plan.isStrict, diagnostics) { return leave(status) }
     quietSince = driver.now
     if !answers.names.isEmpty {
@@ -309,7 +324,8 @@ struct Subscriber: ~Copyable {
     default: break
     }
     if let limit, now >= limit {
-      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")")
+      let stage = client.stage == .connected ? "" : " while \(client.stage)"
+      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")\(stage)")
       isInterrupted = true
       if case .over = phase { return .timedOut }
       leave(.timedOut, compatibility.interruptionReason)
@@ -395,8 +411,10 @@ struct Subscriber: ~Copyable {
       let sign = takeover.ended(error, at: driver.now)
       diagnostics.error(sign == .told ? explanation(of: .told) : "\(error)")
       phase = .over(compatibility.status(of: error))
-    case .over: break
+    case .over: return nil
     }
+    // Nothing that is begun now could be acknowledged.
+    _ = sink.stop()
     return nil
   }
 }

@@ -33,6 +33,7 @@ struct CompatibilityTests {
     #expect((own.endsAfterRemoving, strict.endsAfterRemoving) == (true, false))
     #expect((own.interruptionReason, strict.interruptionReason) == (.normalDisconnection, .disconnectWithWillMessage))
     #expect((own.colorsTerminals, strict.colorsTerminals) == (true, false))
+    #expect((own.ignoresIdleTLSOptions, strict.ignoresIdleTLSOptions) == (false, true))
     #expect(own.status(ofConnectFailure: .nameNotFound) == .nameNotFound)
     #expect(strict.status(ofConnectFailure: .nameNotFound) == .usage)
   }

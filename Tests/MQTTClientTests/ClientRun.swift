@@ -88,6 +88,7 @@ private func text(_ event: Session.Event) -> String {
   case .published(let number, let reason, _): "published \(number) \(reason.rawValue)"
   case .dropped(let error): "dropped \(error.explanation)"
   case .received(let number): "received \(number)"
+  case .released: "released"
   case .subscribed(_, let packet): "subscribed \(packet.reasonCodes.map(\.rawValue))"
   case .unsubscribed: "unsubscribed"
   case .authentication: "authentication"
@@ -105,7 +106,8 @@ extension Client {
     _ endpoint: Endpoint, as identifier: Text = "me", version: ProtocolVersion = .v5, fallback: [ProtocolVersion] = [],
     keepAlive: UInt16 = 60,
     lifetime: SessionLifetime = .networkConnection, reconnect: ReconnectPolicy = ReconnectPolicy(.retries(0)),
-    connectTimeout: Duration = .seconds(10), from localAddress: String? = nil, lookUp: Resolver.LookUp? = nil
+    connectTimeout: Duration = .seconds(10), from localAddress: String? = nil, lookUp: Resolver.LookUp? = nil,
+    layers: Connection.MakeLayers? = nil
   ) {
     let connect = ConnectPacket(protocolVersion: version, clientIdentifier: identifier, keepAlive: keepAlive)
     var session = SessionSettings(connect: connect, version: version)
@@ -114,7 +116,7 @@ extension Client {
     settings.fallbackVersions = fallback
     settings.connectTimeout = connectTimeout
     settings.localAddress = localAddress
-    self.init(settings, lookUp: lookUp ?? Resolver.system)
+    self.init(settings, lookUp: lookUp ?? Resolver.system, layers: layers)
   }
 
   /// Publishes text.

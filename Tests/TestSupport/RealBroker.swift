@@ -27,6 +27,13 @@ public final class RealBroker: Sendable {
       Listener(kind: .ipv4, lines: ["certfile \(certificate)", "keyfile \(key)"] + lines)
     }
 
+    /// TLS with a certificate that a test made, on 127.0.0.1 or ::1.
+    public static func tls(_ pair: Certificates.Pair, lines: [String] = [], isIPv6: Bool = false) -> Listener {
+      var listener = tls(certificate: pair.certificate, key: pair.key, lines: lines)
+      if isIPv6 { listener.kind = .ipv6 }
+      return listener
+    }
+
     /// WebSocket over TLS on 127.0.0.1, from PEM files.
     public static func webSocketTLS(certificate: String, key: String, lines: [String] = []) -> Listener {
       Listener(kind: .webSocket, lines: ["certfile \(certificate)", "keyfile \(key)"] + lines)
@@ -187,7 +194,7 @@ public final class RealBroker: Sendable {
     let process = try ToolProcess(program, ["-c", folder.path("mosquitto.conf")], home: folder)
     state.withLock { $0.process = process }
     let deadline = ContinuousClock.now + .seconds(10)
-    while !answers(until: deadline) {
+    while !Self.answersConnect(port: port, until: deadline) {
       guard process.end == nil, .now < deadline else {
         process.signal(SIGKILL)
         try process.wait()
@@ -202,7 +209,7 @@ public final class RealBroker: Sendable {
   }
 
   /// Whether a CONNECT brings a CONNACK, a refusal too.
-  private func answers(until deadline: ContinuousClock.Instant) -> Bool {
+  static func answersConnect(port: Int, until deadline: ContinuousClock.Instant) -> Bool {
     guard let connection = try? Address.ipv4(port: port).connect(until: deadline) else { return false }
     connection.write(wire("10 r* s* 'MQTT' 04 02 n10 s* 'are you there' | e0 00"))
     guard connection.wait(for: POLLIN, until: deadline), case .bytes(let bytes) = connection.read(4) else {

@@ -2,7 +2,7 @@
 public struct SplitMix: RandomNumberGenerator {
   var state: UInt64
 
-  /// The numbers of this seed.
+  /// Numbers that belong to a seed.
   public init(state: UInt64) { self.state = state }
 
   /// The next number.

@@ -302,6 +302,49 @@ struct Drills {
     }
   }
 
+  @Test("a request and its reply take no longer than with mosquitto_rr", .needs("mosquitto", "mosquitto_rr"))
+  func request() throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "-e", "got", "--serve-echo"])
+    var times: [String: [Double]] = [:]
+    for round in 0..<110 {
+      for name in ["mqrr", "mosquitto_rr"] {
+        for version in ["311", "5"] {
+          var tool: ToolProcess?
+          let time = try ContinuousClock().measure {
+            tool = try ToolProcess(name, broker.options + ["-V", version, "-t", "get", "-e", "got", "-m", "21.5"])
+            try tool?.wait()
+          }
+          try #require(tool?.end == .exited(0) && tool?.outputText == "21.5\n")
+          if round >= 10 { times["\(name) -V \(version)", default: []].append(seconds(time) * 1000) }
+        }
+      }
+    }
+    for (name, values) in times.sorted(by: { $0.key < $1.key }) {
+      figure("one request, \(name): median \(format(median(values))) ms, least \(format(values.min()!)) ms")
+    }
+    #expect(median(times["mqrr -V 311"]!) <= median(times["mosquitto_rr -V 311"]!))
+    #expect(median(times["mqrr -V 5"]!) <= median(times["mosquitto_rr -V 5"]!))
+    responder.signal(15)
+  }
+
+  @Test("a responder answers thousands of requests a second", .needs("mosquitto"), arguments: ["0", "1"])
+  func requests(qos: String) throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "--serve-echo"])
+    let count = 20_000
+    var tool: ToolProcess?
+    let time = try ContinuousClock().measure {
+      tool = try ToolProcess.run(
+        "mqrr", broker.options + ["-t", "get", "-l", "-q", qos], input: .bytes(numberedLines(upTo: count)),
+        timeout: .seconds(60))
+    }
+    #expect(tool?.end == .exited(0))
+    #expect(tool?.output.count { $0 == 10 } == count)
+    figure("requests of mqrr -l to mqrr --serve-echo, QoS \(qos): \(Int(Double(count) / seconds(time))) a second")
+    responder.signal(15)
+  }
+
   /// CPU seconds of the fastest of some runs: the one that was disturbed least.
   private func leastTime(_ runs: Int = 5, _ run: () throws -> ToolProcess) throws -> Double {
     var times: [Double] = []

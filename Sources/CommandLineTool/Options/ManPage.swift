@@ -34,12 +34,17 @@ public enum ManPage {
       }
     }
 
-    for chapter in tool.chapters {
-      page.macro("SH", chapter.title)
-      page.paragraphs(chapter.paragraphs)
-      for entry in chapter.entries { page.item(entry.name, entry.explanation) }
-      if !chapter.remarks.isEmpty { page.macro("PP") }
-      page.paragraphs(chapter.remarks)
+    for section in tool.sections {
+      page.macro("SH", section.title)
+      for (index, part) in section.parts.enumerated() {
+        switch part {
+        case .paragraph(let text):
+          if index > 0 { page.macro("PP") }
+          page.prose(text)
+        case .entry(let name, let text): page.item(name, text)
+        case .code(let lines): page.code(lines)
+        }
+      }
     }
 
     page.macro("SH", "EXIT STATUS")
@@ -68,12 +73,7 @@ public enum ManPage {
     for (index, example) in tool.examples.enumerated() {
       if index > 0 { page.macro("PP") }
       page.prose(example.explanation)
-      page.macro("PP")
-      page.macro("RS", "4")
-      page.macro("nf")
-      page.textLine(Roff.escaped(example.command))
-      page.macro("fi")
-      page.macro("RE")
+      page.code([example.command])
     }
     page.macro("SH", "SEE ALSO")
     let others = ToolName.allCases.filter { $0 != tool.name }
@@ -131,6 +131,16 @@ private struct Roff {
       }
     }
     if !sentence.isEmpty { textLine(sentence) }
+  }
+
+  /// Lines as they are.
+  mutating func code(_ lines: [String]) {
+    macro("PP")
+    macro("RS", "4")
+    macro("nf")
+    for line in lines { textLine(Self.escaped(line)) }
+    macro("fi")
+    macro("RE")
   }
 
   mutating func paragraphs(_ paragraphs: [String]) {

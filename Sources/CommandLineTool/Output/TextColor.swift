@@ -24,7 +24,7 @@ public enum ColorChoice: Hashable, Sendable {
   case never
 
   /// What that means for an output.
-  func isColored(isTerminal: Bool) -> Bool {
+  public func isColored(isTerminal: Bool) -> Bool {
     switch self {
     case .always: return true
     case .never: return false

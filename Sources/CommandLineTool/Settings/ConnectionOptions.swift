@@ -22,9 +22,11 @@ extension ConnectionSettings {
     details: """
       Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
-      brackets. TOPIC is taken as it is.
+      brackets. TOPIC is taken as it is. mqtts:// asks for {--tls}, with 8883 for the port. With ws:// or wss:// in front \
+      MQTT goes through WebSocket, the port is 80 or 443, and what stands behind the host is the path of {--ws-path}. \
+      unix:/PATH is a unix socket.
       """,
-    environment: "MQTOOLS_URL", secret: { BrokerURL.password(in: $0[0]) })
+    environment: "MQTOOLS_URL", secret: { URLAuthority.password(in: $0[0]) })
 
   /// What `-P` is.
   static let passwordDescription = OptionDescription(
@@ -41,7 +43,9 @@ extension ConnectionSettings {
     details: "Its members are time, level, tool and message.")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] = [
+  public static let options: [Option<ConnectionSettings>] = brokerOptions + transportOptions + tlsOptions
+
+  private static let brokerOptions: [Option<ConnectionSettings>] = [
     // MARK: Broker
 
     Option(
@@ -51,11 +55,14 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)")
-    ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
+        short: "p", long: "port", value: .one("PORT"), section: .connection,
+        summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
+        details: "0 makes the host the path of a unix socket.")
+    ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(
-        short: "A", value: .one("ADDRESS"), section: .connection, summary: "connect from this local name or address")
+        short: "A", value: .one("ADDRESS"), section: .connection,
+        summary: "connect from this local address, or one of this name")
     ) { (settings, value) throws(UsageError) in settings.bindAddress = try value.hostName() },
     Option(
       OptionDescription(

@@ -13,22 +13,63 @@ extension ConnectionPlan {
     switch passwordSource {
     case .command, nil: break
     case let source?:
-      do throws(SecretError) {
-        connect.password = try source.read(asking: question, within: connectTimeout, diagnostics)
-      } catch {
-        throw UsageError("password: \(error.explanation)")
-      }
+      connect.password = try secret(
+        source, "password", asking: question, until: timeout.map { .now + $0 }, diagnostics)
       passwordSource = nil
     }
+    switch proxyPasswordSource {
+    case .command, nil: break
+    case let source?:
+      let question = "Password for the proxy \(proxy?.host ?? "")"
+      let password = try secret(source, "--proxy-pw-from", asking: question, diagnostics)
+      proxy?.password = password
+      proxyPasswordSource = nil
+    }
+    try readTLSSecrets(diagnostics)
     for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
       let variable = option.environment
       if let value = System.environment(variable), option.secret?([value]) != nil {
         System.removeFromEnvironment(variable)
       }
     }
-    if !isLoopback, connect.password != nil || passwordSource != nil {
+    if tls == nil, !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
     }
+  }
+
+  private mutating func readTLSSecrets(_ diagnostics: Diagnostics) throws(UsageError) {
+    guard var plan = tls else { return }
+    if let source = plan.passphraseSource {
+      plan.configuration.identity?.passphrase = try secret(
+        source, "--key-pw-from", asking: "Passphrase of --key", diagnostics)
+      plan.passphraseSource = nil
+    }
+    if let source = plan.sharedKeySource {
+      let digits = try secret(source, "--psk-from", asking: "Key of --psk", diagnostics)
+      do { plan.configuration.sharedKey?.key = try TLSPlan.sharedKey(digits) } catch { throw error.at("--psk-from") }
+      plan.sharedKeySource = nil
+    }
+    if !plan.configuration.verifies, !isLoopback {
+      diagnostics.advice("--insecure verifies nothing: whoever is on the way to \(host) can be the broker")
+    }
+    tls = plan
+  }
+
+  private func secret(
+    _ source: SecretSource, _ option: String, asking question: String, until limit: Instant? = nil,
+    _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [UInt8] {
+    do throws(SecretError) {
+      return try source.read(asking: question, within: connectTimeout, until: limit, diagnostics)
+    } catch {
+      throw UsageError("\(option): \(error.explanation)", status: error == .timedOut ? .timedOut : .usage)
+    }
+  }
+
+  /// Throws where messages and password are to come from standard input.
+  public func checkInput(for payload: PayloadSource) throws(UsageError) {
+    guard passwordSource == .descriptor(0), let option = payload.optionForStandardInput else { return }
+    throw UsageError("--pw-from: fd:0 is standard input, which \(option) reads; use another descriptor")
   }
 
   private var question: String {
@@ -37,6 +78,7 @@ extension ConnectionPlan {
 
   /// Whether the broker is on this machine by the look of its name.
   private var isLoopback: Bool {
+    if unixPath != nil { return true }
     let name = lowercased(host.utf8)
     if name.starts(with: "127.".utf8) { return name.allSatisfy { $0 < UInt8(ascii: ":") } }  // 127.example is far away.
     return name.elementsEqual("localhost".utf8) || name.elementsEqual("::1".utf8)

@@ -11,6 +11,7 @@ extension OptionTable {
       "mqsub",
       {
         SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
+          + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
           + named("-w", "--watch", "--top")
       }
     )
@@ -18,15 +19,7 @@ extension OptionTable {
 
   /// What mqrr has and others do not.
   public static var requesting: Tool {
-    (
-      "mqrr",
-      {
-        named(
-          "-e", "-f", "--file", "-m", "--message", "-n", "--null-message", "-s", "--stdin-file", "-F", "-N", "-R", "-v",
-          "--verbose", "--latency", "--pretty", "--retain-as-published",
-          "--retain-handling")
-      }
-    )
+    ("mqrr", { RequestSettings.options.map(\.description) + OutputSettings.options.map(\.description) })
   }
 
   private static func named(_ spellings: String...) -> [OptionDescription] {

@@ -168,6 +168,24 @@ extension SubscribeSettings {
           """)
     ) { $0.removesRetained = true },
 
+    Option(
+      OptionDescription(
+        long: "clear-retained", section: .selection, summary: "remove what the broker keeps, print its topics, and end",
+        details: """
+          Each topic is printed when the broker has acknowledged an empty message of QoS 1. {-T} and {--where} leave \
+          messages out. The end is found as with {--get}; it is a success also when there was nothing. A filter \
+          that begins with a wildcard needs {--yes}, or an answer at the terminal.
+          """)
+    ) { $0.clears = true },
+    Option(
+      OptionDescription(
+        long: "dry-run", section: .selection, summary: "with {--clear-retained}: print the topics and remove nothing")
+    ) { $0.isDryRun = true },
+    Option(
+      OptionDescription(
+        long: "yes", section: .selection, summary: "with {--clear-retained}: remove without a question")
+    ) { $0.isConfirmed = true },
+
     // MARK: Output
 
     Option(

@@ -15,6 +15,9 @@ public struct SubscribeSettings: Sendable {
   var showsRetainedOnly = false
   var part: MessageSelection.Part?
   var removesRetained = false
+  var clears = false
+  var isDryRun = false
+  var isConfirmed = false
 
   var showsRate = false
   var count: Int?
@@ -77,6 +80,8 @@ public struct SubscribePlan: Hashable, Sendable {
   public var selection = MessageSelection()
   /// Whether retained messages that come are removed at the broker.
   public var removesRetained = false
+  /// Whether all that there is to do is to remove what the broker keeps.
+  public var clearing: Clearing?
   /// Whether only the number of messages in each second is shown.
   public var showsRate = false
 
@@ -94,6 +99,14 @@ public struct SubscribePlan: Hashable, Sendable {
   public var readyCommand: [UInt8]?
   /// What to do when another client connects with our client identifier.
   public var takeover = Takeover.exit
+
+  /// How retained messages are removed.
+  public enum Clearing: Hashable, Sendable {
+    /// They are only named.
+    case dryRun
+    /// They are removed, and this filter, if there is one, is wide enough for a question.
+    case removal(wideFilter: TopicFilter?)
+  }
 
   /// What ends a run.
   public enum End: Hashable, Sendable {
@@ -144,12 +157,14 @@ extension SubscribeSettings {
     if hidesRetained, showsRetainedOnly { throw UsageError("-R: cannot stand together with --retained-only") }
     if hidesRetained, gets { throw UsageError("-R: cannot stand together with --get") }
     if endsOnceSubscribed, gets { throw UsageError("-E: cannot stand together with --get") }
+    if clears { try checkClearing() } else if isDryRun { throw UsageError("--dry-run: needs --clear-retained") }
     var plan = SubscribePlan(requests: try requests(connection))
     plan.unsubscribed = unsubscribed.values
     plan.unsubscribeProperties = try connection.properties.properties(for: .unsubscribe)
     plan.isStrict = isStrict
     plan.selection = selection
-    plan.removesRetained = removesRetained
+    plan.clearing = clearing
+    plan.removesRetained = removesRetained || clears && !isDryRun
     plan.showsRate = showsRate
     plan.count = showsRate ? nil : count
     plan.finalTests = finalTests.values
@@ -159,6 +174,22 @@ extension SubscribeSettings {
     plan.readyCommand = readyCommand
     plan.takeover = takeover
     return plan
+  }
+
+  private func checkClearing() throws(UsageError) {
+    if hidesRetained { throw UsageError("-R: cannot stand together with --clear-retained") }
+    if endsOnceSubscribed { throw UsageError("-E: cannot stand together with --clear-retained") }
+    if gets { throw UsageError("--get: cannot stand together with --clear-retained") }
+    if showsRate { throw UsageError("--message-rate: cannot stand together with --clear-retained") }
+    if let shared = filters.values.first(where: \.filter.isShared) {
+      throw UsageError("--clear-retained: the broker sends nothing that it keeps to '\(shared.filter)'")  // 4.8.2
+    }
+  }
+
+  private var clearing: SubscribePlan.Clearing? {
+    guard clears else { return nil }
+    if isDryRun { return .dryRun }
+    return .removal(wideFilter: isConfirmed ? nil : filters.values.map(\.filter).first(where: \.isWide))
   }
 
   private func planOfEnd(_ connection: ConnectionSettings) throws(UsageError) -> SubscribePlan {
@@ -198,7 +229,7 @@ extension SubscribeSettings {
     var selection = MessageSelection()
     selection.filtersOut = filtersOut.values
     if hidesRetained { selection.retained = .hidden }
-    if showsRetainedOnly || gets { selection.retained = .alone }
+    if showsRetainedOnly || gets || clears { selection.retained = .alone }
     selection.tests = tests.values
     selection.part = part
     return selection
@@ -206,6 +237,7 @@ extension SubscribeSettings {
 
   private func end(_ compatibility: Compatibility) -> SubscribePlan.End {
     if endsOnceSubscribed { return .subscribed }
+    if clears { return .retainedEnd(needsMessage: false, endsAtLive: false) }
     if gets { return .retainedEnd(needsMessage: true, endsAtLive: false) }
     if showsRetainedOnly { return .retainedEnd(needsMessage: false, endsAtLive: true) }
     if removesRetained, compatibility.endsAfterRemoving {
@@ -213,4 +245,9 @@ extension SubscribeSettings {
     }
     return .none
   }
+}
+
+extension TopicFilter {
+  /// Whether it begins with a wildcard, so that it matches topics of every kind.
+  fileprivate var isWide: Bool { utf8.first == UInt8(ascii: "#") || utf8.first == UInt8(ascii: "+") }
 }

@@ -1,4 +1,4 @@
-extension ToolDescription.Chapter {
+extension ToolDescription.Section {
   /// The language of `-F`.
   public static var formats: Self {
     Self(

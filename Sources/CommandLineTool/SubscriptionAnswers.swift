@@ -1,13 +1,15 @@
-internal import CommandLineTool
-internal import MQTT
+public import MQTT
 
 /// What the broker has answered to the requests of one network connection.
-struct SubscriptionAnswers {
+public struct SubscriptionAnswers: Sendable {
   private var granted: [TopicFilter] = []
   private var refused: [(filter: TopicFilter, reason: ReasonCode, text: String)] = []
 
+  /// Nothing is answered yet.
+  public init() {}
+
   /// SUBACK came for these.
-  mutating func take(_ packet: SubackPacket, for subscriptions: [Subscription], _ diagnostics: Diagnostics) {
+  public mutating func take(_ packet: SubackPacket, for subscriptions: [Subscription], _ diagnostics: Diagnostics) {
     let text = packet.properties[.reasonString].map { ": \($0)" } ?? ""
     for (subscription, reason) in zip(subscriptions, packet.reasonCodes) {
       if reason.isFailure {
@@ -24,7 +26,7 @@ struct SubscriptionAnswers {
   }
 
   /// Tells of filters that were refused; the status to end with, unless it goes on with the others.
-  func judge(isStrict: Bool, _ diagnostics: Diagnostics) -> ExitStatus? {
+  public func judge(isStrict: Bool, _ diagnostics: Diagnostics) -> ExitStatus? {
     guard let first = refused.first else { return nil }
     let isFailure = granted.isEmpty || isStrict
     for (filter, reason, text) in refused {
@@ -36,5 +38,5 @@ struct SubscriptionAnswers {
   }
 
   /// The filters that stand, for a notice.
-  var names: String { granted.map { "'\($0)'" }.joined(separator: ", ") }
+  public var names: String { granted.map { "'\($0)'" }.joined(separator: ", ") }
 }

@@ -1,0 +1,343 @@
+internal import COpenSSL
+internal import MQTT
+
+/// TLS (RFC 8446, RFC 5246) by OpenSSL, which reads and writes memory: the layer gives it what came and takes what is to be sent.
+///
+/// Who the broker is, is judged inside the handshake, so that it is told with an alert and gets nothing that is secret.
+final class TLSLayer: Layer {
+  let stage = ConnectionStage.tls
+  private(set) var isOpen = false
+
+  private let context: TLSContext
+  private var configuration: TLSConfiguration { context.configuration }
+  private let connection: OpaquePointer
+  /// From the network; they belong to `connection`.
+  private let input: OpaquePointer
+  /// To the network.
+  private let output: OpaquePointer
+  /// The name or address that the certificate must be for.
+  private let name: String
+  private let isAddress: Bool
+  private let cache: TLSSessionCache?
+  private let report: ((TLSReport) -> Void)?
+  /// Sessions that the broker offered for later connections.
+  private var sessions: [[UInt8]] = []
+  private var isResuming = false
+  /// Why the broker's certificate was refused.
+  private var refusal: TLSFailure?
+  private var refusedChain: [TLSCertificate] = []
+  /// The first bytes that came: they tell what answers where it is not TLS.
+  private var beginning: [UInt8] = []
+  private var isFailed = false
+
+  /// - Parameters:
+  ///   - host: what was asked for, with or without a name of its own.
+  ///   - place: what else distinguishes the broker, for the cache.
+  ///   - report: told once what was agreed on, or what failed.
+  init(
+    _ context: TLSContext, host: String, place: String, report: ((TLSReport) -> Void)? = nil
+  ) throws(TLSFailure) {
+    guard let connection = SSL_new(context.pointer), let input = BIO_new(BIO_s_mem()),
+      let output = BIO_new(BIO_s_mem())
+    else {
+      throw TLSFailure(.handshake, "OpenSSL cannot begin: \(OpenSSLError.take().text)")
+    }
+    SSL_set_bio(connection, input, output)
+    (self.context, self.connection, self.input, self.output) = (context, connection, input, output)
+    self.report = report
+    let wanted = context.configuration.name ?? host
+    name = wanted.hasSuffix(".") ? String(wanted.dropLast()) : wanted
+    isAddress = SocketAddress(literal: name, port: 0) != nil
+    let keeps = context.configuration.verifies && context.configuration.sharedKey == nil
+    cache = keeps ? TLSSessionCache(context.configuration, name: name, place: place) : nil
+    connectionSetOwner(connection, Unmanaged.passUnretained(self).toOpaque())
+    SSL_set_connect_state(connection)
+    try ask()
+    verify()
+    resume()
+  }
+
+  deinit {
+    // A session is worth keeping only when all went well, and nobody waits here.
+    if !isFailed, isOpen { cache?.put(sessions) }
+    SSL_free(connection)
+  }
+
+  /// The layer that `connection` is in.
+  static func owner(of connection: OpaquePointer) -> TLSLayer? {
+    connectionOwner(connection).map { Unmanaged<TLSLayer>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  func logKey(_ line: UnsafePointer<CChar>) { context.logKey(line) }
+
+  // MARK: - Before the handshake
+
+  private func ask() throws(TLSFailure) {
+    // An address is no server name (RFC 6066, section 3).
+    if !isAddress, connectionSetServerName(connection, name) != 1 {
+      OpenSSLError.clear()
+      throw TLSFailure(.settings, "\"\(name)\" cannot be a host name for TLS")
+    }
+    if let wanted = configuration.applicationProtocol {
+      let list = [UInt8(truncatingIfNeeded: wanted.count)] + wanted
+      SSL_set_alpn_protos(connection, list, UInt32(list.count))
+    }
+    if configuration.sharedKey != nil {
+      SSL_set_psk_client_callback(connection) { connection, _, identity, identityLimit, key, keyLimit in
+        guard let connection, let shared = TLSLayer.owner(of: connection)?.configuration.sharedKey, let identity,
+          let key, shared.identity.count < Int(identityLimit), shared.key.count <= Int(keyLimit)
+        else { return 0 }
+        UnsafeMutableRawBufferPointer(start: identity, count: Int(identityLimit)).copyBytes(
+          from: shared.identity + [0])
+        UnsafeMutableRawBufferPointer(start: key, count: Int(keyLimit)).copyBytes(from: shared.key)
+        return UInt32(shared.key.count)
+      }
+    }
+  }
+
+  private func verify() {
+    guard configuration.verifies else { return SSL_set_verify(connection, SSL_VERIFY_NONE, nil) }
+    SSL_set_verify(connection, SSL_VERIFY_PEER, nil)
+    let parameters = SSL_get0_param(connection)
+    if isAddress {
+      X509_VERIFY_PARAM_set1_ip_asc(parameters, name)
+    } else {
+      // What is in the common name has meant nothing since RFC 6125; wildcards stand for whole labels.
+      X509_VERIFY_PARAM_set_hostflags(
+        parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
+      X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count)
+    }
+    SSL_CTX_set_cert_verify_callback(
+      context.pointer,
+      { verification, _ in
+        guard let verification, let owner = verificationOwner(verification) else { return 0 }
+        return Unmanaged<TLSLayer>.fromOpaque(owner).takeUnretainedValue().judge(verification) ? 1 : 0
+      }, nil)
+  }
+
+  /// Offers a session of an earlier connection, if there is a good one.
+  private func resume() {
+    guard let cache else { return }
+    contextHandOutSessions(context.pointer) { connection, session in
+      if let connection, let session { TLSLayer.owner(of: connection)?.keep(session) }
+      return 0  // It stays OpenSSL's.
+    }
+    while let bytes = cache.take() {
+      let session = bytes.withUnsafeBufferPointer { buffer in
+        var start = buffer.baseAddress
+        return d2i_SSL_SESSION(nil, &start, buffer.count)
+      }
+      defer { SSL_SESSION_free(session) }
+      guard let session, isStillGood(session), SSL_set_session(connection, session) == 1 else {
+        OpenSSLError.clear()
+        continue
+      }
+      isResuming = true
+      return
+    }
+  }
+
+  /// Whether the certificate in the session would be accepted today: it does not come again. All else that counted when it was
+  /// judged is part of the name under which the session was kept.
+  private func isStillGood(_ session: OpaquePointer) -> Bool {
+    guard SSL_SESSION_is_resumable(session) == 1, let certificate = SSL_SESSION_get0_peer(session) else { return false }
+    if X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0 { return false }
+    return configuration.pin == nil || TLSCertificate.keyDigest(certificate) == configuration.pin
+  }
+
+  private func keep(_ session: OpaquePointer) {
+    let count = i2d_SSL_SESSION(session, nil)
+    guard count > 0 else { return }
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(count)) { space, initialized in
+      var start = space.baseAddress
+      initialized = Int(max(0, i2d_SSL_SESSION(session, &start)))
+    }
+    sessions.append(bytes)
+  }
+
+  // MARK: - Layer
+
+  func start(down: inout ByteQueue) throws(ConnectionError) {
+    defer { drain(into: &down) }
+    try shakeHands()
+  }
+
+  func receive(
+    _ bytes: UnsafeRawBufferPointer, up: inout ByteQueue, down: inout ByteQueue
+  ) throws(ConnectionError) {
+    if beginning.count < 5 { beginning += bytes.prefix(5 - beginning.count) }
+    BIO_write(input, bytes.baseAddress, Int32(clamping: bytes.count))
+    defer { drain(into: &down) }
+    if !isOpen {
+      try shakeHands()
+      guard isOpen else { return }
+    }
+    while true {
+      var count = 0
+      var result: Int32 = 0
+      up.append(minimumCapacity: Self.recordSize) { space in
+        result = SSL_read_ex(connection, space.baseAddress, space.count, &count)
+        return result == 1 ? count : 0
+      }
+      if result == 1 { continue }
+      switch SSL_get_error(connection, result) {
+      case SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN: return
+      default: throw fail(explanation())
+      }
+    }
+  }
+
+  func send(_ bytes: UnsafeRawBufferPointer, down: inout ByteQueue) throws(ConnectionError) {
+    defer { drain(into: &down) }
+    var count = 0
+    guard bytes.isEmpty || SSL_write_ex(connection, bytes.baseAddress, bytes.count, &count) == 1 else {
+      throw fail(explanation())
+    }
+  }
+
+  func finish(down: inout ByteQueue) {
+    _ = SSL_shutdown(connection)
+    OpenSSLError.clear()
+    drain(into: &down)
+  }
+
+  func receivedEnd() throws(ConnectionError) {
+    guard !isOpen else { return }
+    throw fail(endInHandshake)
+  }
+
+  /// The plain text of a record, at most (RFC 8446, section 5.1).
+  private static let recordSize = 16_384
+
+  private func shakeHands() throws(ConnectionError) {
+    let result = SSL_do_handshake(connection)
+    if result == 1 {
+      isOpen = true
+      if let report { report(agreement()) }
+      return
+    }
+    if SSL_get_error(connection, result) != SSL_ERROR_WANT_READ { throw fail(explanation()) }
+  }
+
+  private func drain(into down: inout ByteQueue) {
+    var start: UnsafeMutablePointer<CChar>?
+    let count = memoryBytes(output, &start)
+    guard count > 0 else { return }
+    down.append(UnsafeRawBufferPointer(start: start, count: count))
+    memoryClear(output)
+  }
+
+  // MARK: - What came of it
+
+  private func fail(_ failure: TLSFailure) -> ConnectionError {
+    isFailed = true
+    var failure = failure
+    failure.wasResuming = isResuming
+    if !isOpen, let report {
+      var agreement = agreement()
+      agreement.failure = failure
+      if agreement.certificates.isEmpty { agreement.certificates = refusedChain }
+      report(agreement)
+    }
+    return .tls(failure)
+  }
+
+  private func agreement() -> TLSReport {
+    var report = TLSReport(name: name)
+    if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }
+    // OpenSSL says so of a shared key, too.
+    report.isResumed = isResuming && SSL_session_reused(connection) == 1
+    if let cipher = SSL_get_current_cipher(connection) {
+      report.version = String(cString: SSL_get_version(connection))
+      report.cipher = String(cString: SSL_CIPHER_get_name(cipher))
+      report.group = connectionGroup(connection).map { String(cString: $0) }
+    }
+    var start: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(connection, &start, &count)
+    if count > 0 { report.applicationProtocol = Array(UnsafeBufferPointer(start: start, count: Int(count))) }
+    let chain = SSL_get_peer_cert_chain(connection)
+    report.certificates = (0..<chainCount(chain)).compactMap { chainCertificate(chain, $0).map { TLSCertificate($0) } }
+    if report.certificates.isEmpty, let certificate = SSL_get0_peer_certificate(connection) {
+      report.certificates = [TLSCertificate(certificate)]
+    }
+    return report
+  }
+
+  /// Judges the broker's certificate; false refuses it.
+  private func judge(_ verification: OpaquePointer) -> Bool {
+    do throws(TLSFailure) {
+      try context.trust()
+    } catch {
+      refusal = error
+      X509_STORE_CTX_set_error(verification, X509_V_ERR_APPLICATION_VERIFICATION)
+      return false
+    }
+    let isValid = X509_verify_cert(verification) == 1
+    let certificate = X509_STORE_CTX_get0_cert(verification)
+    if isValid {
+      guard let pin = configuration.pin, let certificate else { return true }
+      let digest = TLSCertificate.keyDigest(certificate) ?? []
+      if digest == pin { return true }
+      X509_STORE_CTX_set_error(verification, X509_V_ERR_APPLICATION_VERIFICATION)
+      refusal = TLSFailure(
+        .certificate, "the broker's public key is \(TLSCertificate.pinText(digest)), not that of --tls-pin")
+    } else {
+      refusal = CertificateRefusal(verification, name: name, isAddress: isAddress).failure
+    }
+    if report != nil {
+      let chain = X509_STORE_CTX_get0_untrusted(verification)
+      refusedChain = (0..<chainCount(chain)).compactMap { chainCertificate(chain, $0).map { TLSCertificate($0) } }
+      if refusedChain.isEmpty, let certificate { refusedChain = [TLSCertificate(certificate)] }
+    }
+    return false
+  }
+
+  /// What OpenSSL's error, or what came instead of TLS, means.
+  private func explanation() -> TLSFailure {
+    let error = OpenSSLError.take()
+    if let refusal { return refusal }
+    if let other = otherProtocol { return other }
+    if let alert = error.alert {
+      return TLSFailure.alert(
+        alert, minimum: configuration.minimumVersion, usesSharedKey: configuration.sharedKey != nil)
+    }
+    let isOurs = error.library == ERR_LIB_SSL
+    switch error.reason {
+    case SSL_R_UNSUPPORTED_PROTOCOL where isOurs:
+      return .versionTooLow(configuration.minimumVersion)
+    case SSL_R_NO_CIPHERS_AVAILABLE where isOurs, SSL_R_NO_PROTOCOLS_AVAILABLE where isOurs:
+      return TLSFailure(.settings, "nothing is left to offer the broker of --ciphers, --tls-version and openssl.cnf")
+    default:
+      return TLSFailure(.handshake, "TLS failed: \(error.text)")
+    }
+  }
+
+  /// What answers, where its first bytes are not those of TLS.
+  private var otherProtocol: TLSFailure? {
+    guard !isOpen, let first = beginning.first else { return nil }
+    // An alert or a handshake record (RFC 8446, section 5.1).
+    if first == 0x15 || first == 0x16 { return nil }
+    if beginning.elementsEqual("HTTP/".utf8) {
+      return TLSFailure(.handshake, "an HTTP server without TLS answers there (is the port right?)")
+    }
+    if first & 0xF0 == 0x20 || first & 0xF0 == 0xE0 {
+      return TLSFailure(.handshake, "plain MQTT answers there, without TLS (is the port right? --no-tls does without)")
+    }
+    return TLSFailure(.handshake, "what answers there does not speak TLS (is the port right?)")
+  }
+
+  /// The other side closed before the handshake was done.
+  private var endInHandshake: TLSFailure {
+    if let other = otherProtocol { return other }
+    var text = "the broker closed the connection in the TLS handshake"
+    if beginning.isEmpty {
+      text += " without an answer (perhaps it is not a port for TLS: --no-tls does without)"
+    } else if configuration.sharedKey != nil {
+      text += " (perhaps --psk or --psk-identity is wrong)"
+    } else if configuration.identity == nil {
+      text += " (perhaps it wants a client certificate: --cert and --key)"
+    }
+    return TLSFailure(.handshake, text, isTransient: true)
+  }
+}
