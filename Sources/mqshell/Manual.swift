@@ -30,7 +30,7 @@ extension ShellSettings {
     """,
   ]
 
-  static let chapters: [ToolDescription.Chapter] = [
+  static let manualSections: [ToolDescription.Section] = [
     .init(
       "LANGUAGE",
       [

@@ -59,11 +59,11 @@ struct ShellSettings: Sendable {
           "Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.",
           script),
       ],
-      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ]),
+      ],
+      sections: manualSections),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
@@ -99,7 +99,7 @@ struct ShellSettings: Sendable {
       target: nil, connectsAtOnce: Self.namesBroker(invocation),
       script: commands.map { .commands($0) } ?? .standardInput)
     guard let target else { return plan }
-    let isURL = holds(target, "://")
+    let isURL = holds(target, "://") || target.starts(with: "unix:".utf8)
     if !isURL, target.suffix(3).elementsEqual(".mq".utf8) || target.contains(UInt8(ascii: "/")) {
       if commands != nil { throw UsageError("-c: cannot stand together with a script") }
       plan.script = .file(target)
