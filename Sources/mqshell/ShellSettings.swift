@@ -59,11 +59,11 @@ struct ShellSettings: Sendable {
           "Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.",
           script),
       ],
+      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ],
-      sections: manualSections),
+      ]),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
