@@ -222,7 +222,7 @@ public struct CommandLineReader: Sendable {
   }
 
   /// Where the user's configuration files are; nil where there is no home.
-  private static func configurationFolder(_ environment: (String) -> [UInt8]?) -> [UInt8]? {
+  static func configurationFolder(_ environment: (String) -> [UInt8]?) -> [UInt8]? {
     if let folder = environment("XDG_CONFIG_HOME"), !folder.isEmpty { return folder }
     guard let home = environment("HOME"), !home.isEmpty else { return nil }
     return home + Array("/.config".utf8)

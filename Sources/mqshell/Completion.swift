@@ -103,7 +103,9 @@ extension Shell {
     }
   }
 
-  private var brokers: [String] { Array(Set(["localhost"] + connections.map { "\($0.plan.host)" })) }
+  private var brokers: [String] {
+    Array(Set(["localhost"] + connections.map(\.plan.host) + ConnectionSettings.profileNames))
+  }
 
   private func choose(_ words: [String], _ prefix: [UInt8]) -> Completions {
     Completions(words: words.map { Array($0.utf8) }.filter { $0.starts(with: prefix) })

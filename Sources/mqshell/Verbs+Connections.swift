@@ -33,12 +33,12 @@ struct OpenWords: Sendable {
 extension Verb {
   static let connectionVerbs: [Verb] = [
     Verb(
-      name: "open", section: .connections, form: "[NAME=]URL|HOST[:PORT] [OPTION]...",
+      name: "open", section: .connections, form: "[NAME=]HOST[:PORT]|URL|PROFILE [OPTION]...",
       summary: "connect to a broker",
       details: """
         Commands are for this connection from now on; 'use' and @NAME choose another one. It is called NAME, or else after the \
-        host. One that has this name already is closed first. A connection that is lost is made again, with its subscriptions. \
-        The options are those of mqsub and mqpub, and may stand before or behind the broker.
+        host or profile. One that has this name already is closed first. A connection that is lost is made again, with its \
+        subscriptions. The options are those of mqsub and may stand before or behind the broker.
         """,
       options: OpenWords.options.descriptions,
       examples: [
@@ -138,9 +138,14 @@ extension Shell {
     if let target {
       let (given, address) = Self.parted(target)
       name = given
-      let url = try reading { () throws(UsageError) in try BrokerURL(Self.url(address)) }
-      if url.topic != nil { throw .usage("a topic does not belong to the broker of 'open'") }
-      words.connection.take(url)
+      if ConnectionSettings.profileNames.contains(where: { $0.utf8.elementsEqual(address.bytes) }) {
+        name = name ?? address.bytes
+        try reading { () throws(UsageError) in try words.connection.take(profile: address) }
+      } else {
+        let url = try reading { () throws(UsageError) in try BrokerURL(Self.url(address)) }
+        if url.topic != nil { throw .usage("a topic does not belong to the broker of 'open'") }
+        words.connection.take(url)
+      }
     }
     for use in uses {
       try reading { () throws(UsageError) in
@@ -150,7 +155,9 @@ extension Shell {
       }
     }
     let plan = try connectionPlan(words.connection)
-    try open(text(name ?? Array(plan.host.utf8)), plan, words.subscribe.takeover)
+    try open(
+      plan.unixPath == nil || name != nil ? text(name ?? Array(plan.host.utf8)) : "unix", plan, words.subscribe.takeover
+    )
   }
 
   /// NAME and the rest of `NAME=REST`.
@@ -162,7 +169,7 @@ extension Shell {
 
   /// HOST and HOST:PORT are URLs without their beginning.
   static func url(_ address: Argument) -> Argument {
-    if holds(address.bytes, "://") { return address }
+    if holds(address.bytes, "://") || address.bytes.starts(with: "unix:".utf8) { return address }
     // An IPv6 address has several colons, and stands in brackets in a URL.
     let isIPv6 = address.bytes.first != UInt8(ascii: "[") && address.bytes.count { $0 == UInt8(ascii: ":") } > 1
     let host = isIPv6 ? Array("[".utf8) + address.bytes + Array("]".utf8) : address.bytes

@@ -87,6 +87,7 @@ struct SubSettings: Sendable {
     try command.check(hasCommand: command.command != nil, by: "--exec")
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
+    command.adapt(&connection)
     var diagnostics = self.connection.diagnostics(invocation.compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
     try connection.readPassword(invocation, diagnostics)
@@ -146,6 +147,7 @@ struct SubSettings: Sendable {
     guard let path = safekeeping.statePath else { return nil }
     if command.command != nil { throw UsageError("--state: cannot stand together with --exec") }
     if plan.showsRate { throw UsageError("--state: cannot stand together with --message-rate") }
+    if screen.isOn { throw UsageError("--state: cannot stand together with --top and --watch") }
     if plan.clearing != nil { throw UsageError("--state: cannot stand together with --clear-retained") }
     guard !connection.connect.cleanStart, connection.hasGivenIdentifier else {
       throw UsageError("--state: needs a session that the broker keeps: -c and -i")

@@ -278,7 +278,8 @@ struct Subscriber: ~Copyable {
     }
     client.holdOff(until: driver.now + Self.takeoverPause)
     outageReport.failed(
-      sign.explanation(identifier: connection.connect.clientIdentifier), ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
+      sign.explanation(identifier: connection.connect.clientIdentifier),
+      ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
   }
 
   // MARK: - Time

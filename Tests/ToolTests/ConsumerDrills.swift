@@ -89,6 +89,8 @@ struct ConsumerDrills {
       "▶ --exec: \(Set(done).count) of \(count) messages handled, \(done.count - Set(done).count) of them more than once"
     )
     #expect(Set(done) == Set(1...count))
+    // One in twenty fails after its work, and with each outage what is in flight comes again.
+    #expect(done.count - count <= count / 10 + 4 * 20)
     // When all are acknowledged, nothing comes any more.
     worker.signal(15)
     #expect(try worker.wait() == .exited(0))

@@ -40,6 +40,13 @@ enum Profile {
   }
 
   private static func missing(_ name: Argument, in folder: [UInt8]) -> UsageError {
+    let names = names(in: folder)
+    let others = names.isEmpty ? "there are none" : "there are \(names.joined(separator: ", "))"
+    return UsageError("no profile \(name.quoted) in \(String(decoding: folder, as: UTF8.self)); \(others)")
+  }
+
+  /// The profiles in a folder.
+  fileprivate static func names(in folder: [UInt8]) -> [String] {
     var names: [String] = []
     let system = SpoolSystem()
     do throws(SystemError) {
@@ -48,7 +55,31 @@ enum Profile {
         if mayBeFile, name.first != UInt8(ascii: ".") { names.append(String(decoding: name, as: UTF8.self)) }
       }
     } catch {}  // A folder that cannot be read has none that could be used.
-    let others = names.isEmpty ? "there are none" : "there are \(names.sorted().joined(separator: ", "))"
-    return UsageError("no profile \(name.quoted) in \(String(decoding: folder, as: UTF8.self)); \(others)")
+    return names.sorted()
+  }
+}
+
+extension ConnectionSettings {
+  /// The profiles that the user has.
+  public static var profileNames: [String] {
+    guard let folder = CommandLineReader.configurationFolder(System.environment) else { return [] }
+    return Profile.names(in: folder + Array("/mqtools/profiles".utf8))
+  }
+
+  /// Takes what the profile `name` says.
+  public mutating func take(profile name: Argument) throws(UsageError) {
+    let table = OptionTable(tool: "", options: [Self.urlDescription] + Self.options.map(\.description))
+    let folder = CommandLineReader.configurationFolder(System.environment)
+    for use in try Profile.uses(of: name, kind: .optionsFile, in: folder, table: table) {
+      do throws(UsageError) {
+        if use.option == 0 {
+          take(try BrokerURL(Argument(use.words[0], from: use.source)))
+        } else {
+          try Self.options[use.option - 1].apply(use, to: &self)
+        }
+      } catch {
+        throw use.mistake(error)
+      }
+    }
   }
 }
