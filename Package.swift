@@ -63,7 +63,7 @@ let package = Package(
       name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict + [.unsafeFlags(["-O"])]),
     tests("TestSupportTests", of: []),
     tests("MQTTTests", of: ["MQTT"]),
-    tests("MQTTClientTests", of: ["MQTTClient", "MQTT"]),
+    tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
     tests("ShellTests", of: ["mqshell", "CommandLineTool", "MQTT"]),
     tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench", "MQTT"]),

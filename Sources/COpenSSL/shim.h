@@ -17,9 +17,7 @@ static inline int contextSetMinimumVersion(SSL_CTX *context, int version) {
   return (int)SSL_CTX_set_min_proto_version(context, version);
 }
 
-static inline int contextSetMaximumVersion(SSL_CTX *context, int version) {
-  return (int)SSL_CTX_set_max_proto_version(context, version);
-}
+static inline int contextMaximumVersion(SSL_CTX *context) { return (int)SSL_CTX_get_max_proto_version(context); }
 
 static inline void contextForbidRenegotiation(SSL_CTX *context) { SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); }
 
@@ -84,6 +82,15 @@ static inline int namePrint(BIO *memory, const X509_NAME *name) {
 
 // The time in UTC; 0 where it is none.
 static inline int timeFields(const ASN1_TIME *time, struct tm *fields) { return ASN1_TIME_to_tm(time, fields); }
+
+// Seconds from the beginning of 1970 to the end of the certificate's life; 0 where that is not to be read.
+static inline int64_t certificateEnd(const X509 *certificate) {
+  int days = 0, seconds = 0;
+  ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+  int isRead = epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate));
+  ASN1_TIME_free(epoch);
+  return isRead ? (int64_t)days * 86400 + seconds : 0;
+}
 
 // SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo).
 static inline int certificateKeyDigest(const X509 *certificate, unsigned char digest[32]) {

@@ -48,6 +48,19 @@ static inline void showReadline(void) {
   fflush(rl_outstream);
 }
 
+// Hands the terminal back for a while, and takes it again with the line as it was.
+static inline void leaveReadline(void) {
+  rl_crlf();
+  fflush(rl_outstream);
+  rl_deprep_terminal();
+}
+static inline void resumeReadline(void) {
+  rl_prep_terminal(1);
+  rl_on_new_line();
+  rl_redisplay();
+  fflush(rl_outstream);
+}
+
 // Gives the line up, in whatever state of editing, searching or completing it is.
 static inline void discardReadline(void) {
   rl_free_line_state();

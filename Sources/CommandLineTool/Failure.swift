@@ -26,6 +26,7 @@ extension ExitStatus {
     case .disconnected(let packet):
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
+    case .otherProtocol(.tls): self = .handshake
     case .otherProtocol, .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper

@@ -16,6 +16,8 @@ public enum Signal: Sendable, CaseIterable {
   case hangUp
   /// The terminal has another size.
   case windowChange
+  /// Ctrl-Z.
+  case suspend
 
   /// The system's number.
   public var number: Int32 {
@@ -24,6 +26,7 @@ public enum Signal: Sendable, CaseIterable {
     case .terminate: SIGTERM
     case .hangUp: SIGHUP
     case .windowChange: SIGWINCH
+    case .suspend: SIGTSTP
     }
   }
 }
@@ -75,6 +78,9 @@ public struct Signals: ~Copyable {
   static func heedChildren() {
     if isIgnored(SIGCHLD) { setAction(SIGCHLD, SIG_DFL) }
   }
+
+  /// Stops the process until somebody lets it go on, as Ctrl-Z does where nobody catches it.
+  public static func suspend() { raise(SIGSTOP) }
 
   /// Ends the process as the signal itself would have ended it, so that a calling shell sees what happened: loops stop
   /// at Ctrl-C.

@@ -123,6 +123,38 @@ public enum System {
     return (try contents(descriptor: descriptor), isExposed)
   }
 
+  /// The whole file, and whether nobody but its owner can read or write it.
+  static func contentsAndPrivacy(of path: [UInt8]) throws(SystemError) -> (contents: [UInt8], isPrivate: Bool) {
+    let descriptor = openForReading(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { _ = close(descriptor) }
+    let isPrivate = try status(of: descriptor).st_mode & (S_IRWXG | S_IRWXO) == 0
+    return (try contents(descriptor: descriptor), isPrivate)
+  }
+
+  /// How many seconds ago a file was written; nil where there is none.
+  static func age(ofFile path: [UInt8]) -> Int64? {
+    var status = stat()
+    guard withPath(path, { stat($0, &status) }) == 0 else { return nil }
+    return wallClock().seconds - Int64(modificationSeconds(status))
+  }
+
+  /// Writes a small file that nothing depends on, and the folders that lead to it; where that cannot be, nothing happens.
+  static func leaveFile(_ path: [UInt8], contents: [UInt8]) {
+    var descriptor = openToLeave(path)
+    if descriptor < 0, errno == ENOENT {
+      for index in path.indices.dropFirst() where path[index] == UInt8(ascii: "/") {
+        _ = withPath(Array(path[..<index])) { mkdir($0, 0o700) }
+      }
+      descriptor = openToLeave(path)
+    }
+    guard descriptor >= 0 else { return }
+    _ = contents.withUnsafeBytes { writeOnce($0, to: descriptor) }
+    _ = close(descriptor)
+  }
+
+  static func removeFile(_ path: [UInt8]) { _ = withPath(path) { unlink($0) } }
+
   /// A file that was opened to read a secret from it.
   enum SecretFile {
     /// Its contents, up to the limit, and whether others than its owner can read it.
@@ -241,6 +273,16 @@ public enum System {
   /// The value of an environment variable, or nil when it is not set.
   public static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
 
+  /// The folder for what is of use to a later run and no loss: `$XDG_CACHE_HOME/mqtools`, else `~/.cache/mqtools`; nil where there
+  /// is no home.
+  static var cacheFolder: [UInt8]? {
+    // A relative path is not valid there, as the XDG base directory specification says.
+    for (variable, rest) in [("XDG_CACHE_HOME", "/mqtools"), ("HOME", "/.cache/mqtools")] {
+      if let folder = environment(variable), folder.first == UInt8(ascii: "/") { return folder + Array(rest.utf8) }
+    }
+    return nil
+  }
+
   /// Takes a variable out of the environment that children get. (/proc/PID/environ keeps it, for the same user only.)
   static func removeFromEnvironment(_ name: String) { unsetenv(name) }
 
@@ -322,6 +364,22 @@ extension SystemError {
 
 private func writeOnce(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
   write(descriptor, bytes.baseAddress, bytes.count)
+}
+
+private func withPath(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Int32) -> Int32 {
+  (path + [0]).withUnsafeBytes { body($0.assumingMemoryBound(to: CChar.self).baseAddress!) }
+}
+
+private func openToLeave(_ path: [UInt8]) -> Int32 {
+  withPath(path) { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600) }
+}
+
+private func modificationSeconds(_ status: stat) -> Int {
+  #if canImport(Darwin)
+    status.st_mtimespec.tv_sec
+  #else
+    status.st_mtim.tv_sec
+  #endif
 }
 
 private func openForReading(_ path: [UInt8], _ flags: Int32 = 0) -> Int32 {

@@ -15,6 +15,8 @@ public struct ClientSettings: Sendable {
   public var session: SessionSettings
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
+  /// Told the version with which a broker has accepted us for the first time.
+  public var reportVersion: (@Sendable (ProtocolVersion) -> Void)?
   /// TLS, if it is wanted.
   public var tls: TLSConfiguration?
   /// Told what TLS has agreed on, or what has failed, for each network connection.
@@ -425,6 +427,7 @@ public final class Client {
     case .connected(let packet, _):
       if beginsAnew(packet, at: now) { return nil }
       phase = .connected
+      if !hasBeenAccepted { settings.reportVersion?(version) }
       hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
@@ -441,6 +444,8 @@ public final class Client {
     case .failed(let error):
       connection.send(at: now)
       ended(.protocolError(error), at: now)
+    // With versions left to try this is not a fault, but an answer.
+    case .tolerated(.version3Connack) where !fallbackVersions.isEmpty: return nil
     case .silent: ended(.silent(keepAlive: connection.session.keepAliveSeconds), at: now)
     default: break
     }
@@ -566,7 +571,7 @@ public final class Client {
     let error = refusalOfSubscribe(in: error) ?? error
     connection.close()
     // What a broker makes of a session of an earlier connection is no fault: it is gone, and now all is done anew.
-    if case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
+    if case .connecting = phase, case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
     let isHopeless = closesInsteadOfSuback >= Self.closesInsteadOfSubackLimit
     if !isHopeless, isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.

@@ -9,18 +9,19 @@ extension ClientSettings {
       var (host, port) = ("localhost", UInt16?.none)
       if case .tcp(let name, let number) = endpoint {
         host = name
-        port = number == (tls == nil ? 80 : 443) ? nil : number
+        port = number
       }
       var layers: [any Layer] = []
       do throws(TLSFailure) {
         if let tls {
           layers.append(
-            try TLSLayer(try TLSContext(tls), host: host, place: endpoint.description, report: reportTLS))
+            try TLSLayer(
+              try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS))
         }
       } catch {
         throw .tls(error)
       }
-      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port)) }
+      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port, isOverTLS: tls != nil)) }
       return layers
     }
   }

@@ -40,8 +40,8 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
-  /// Nothing came for MQTT yet: what comes first shows whether MQTT is spoken at all.
-  private var isUnanswered = true
+  /// Something came for MQTT: only what comes first shows whether MQTT is spoken at all.
+  private var isAnswered = false
   private var receiveCapacity = smallestReceive
   /// How often something was received.
   private(set) var receiveCount = 0
@@ -151,7 +151,7 @@ public final class Connection {
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
-    isUnanswered = true
+    isAnswered = false
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
@@ -271,12 +271,17 @@ public final class Connection {
       guard rise(through: layers, at: now) else { return true }
     } else {
       let isUseless = session.isDisconnecting
+      var other: PeerProtocol?
       session.receive(minimumCapacity: capacity, at: now) { space in
         transfer = socket!.receive(into: space)
         guard case .moved(let count) = transfer, !isUseless else { return 0 }
-        return speaksMQTT(UnsafeRawBufferPointer(rebasing: space[..<count])) ? count : 0
+        other = otherProtocol(UnsafeRawBufferPointer(rebasing: space[..<count]))
+        return other == nil ? count : 0
       }
-      if let failure { fail(failure) }
+      if let other {
+        fail(.otherProtocol(other))
+        return true
+      }
     }
     switch transfer {
     case .moved(let count):
@@ -303,27 +308,28 @@ public final class Connection {
     return false
   }
 
-  /// Looks at the first bytes for MQTT, and has a failure ready where they are something else.
-  private func speaksMQTT(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard isUnanswered else { return failure == nil }
-    isUnanswered = false
-    guard bytes.first != 0x20, let name = PeerProtocol.name(Array(bytes.prefix(8))), name != "MQTT" else { return true }
-    failure = .otherProtocol(name, endpoint: endpoint.description)
-    return false
+  /// What is spoken in place of MQTT, by the look of the first bytes for it.
+  private func otherProtocol(_ bytes: UnsafeRawBufferPointer) -> PeerProtocol? {
+    defer { isAnswered = true }
+    guard !isAnswered, let spoken = PeerProtocol(firstBytes: bytes), spoken != .mqtt else { return nil }
+    return spoken
   }
 
   /// Hands what was received to the layers, and what they make of it to the session; false when that was the end.
   private func rise(through layers: LayerStack, at now: Instant) -> Bool {
     defer { received.removeAll() }
     let wasOpen = layers.isOpen
+    var other: PeerProtocol?
     do throws(ConnectionError) {
       try received.withBytes { (bytes) throws(ConnectionError) in
         guard !bytes.isEmpty else { return }
         try layers.receive(bytes) { bytes in
-          if !session.isDisconnecting, speaksMQTT(bytes) { session.receive(bytes, at: now) }
+          if session.isDisconnecting { return }
+          other = otherProtocol(bytes)
+          if other == nil { session.receive(bytes, at: now) }
         }
       }
-      if let failure { throw failure }
+      if let other { throw .otherProtocol(other) }
       if !wasOpen, layers.isOpen { try beginSession(at: now) }
       return true
     } catch {

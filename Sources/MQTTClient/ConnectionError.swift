@@ -47,6 +47,8 @@ public enum ConnectionError: Error, Sendable {
   case timedOut(ConnectionStage, endpoint: String, after: Duration)
   /// There is no TLS with the broker.
   case tls(TLSFailure)
+  /// What answered speaks something else than MQTT.
+  case otherProtocol(PeerProtocol)
   /// The broker closed the network connection.
   case closed(ConnectionStage)
   /// The server took leave from WebSocket.
@@ -59,8 +61,6 @@ public enum ConnectionError: Error, Sendable {
   case disconnected(DisconnectPacket)
   /// The broker was silent for 1.5 times the keep alive, in seconds.
   case silent(keepAlive: Int)
-  /// What answered CONNECT does not speak MQTT but this.
-  case otherProtocol(String, endpoint: String)
   /// The broker broke the protocol.
   case protocolError(ProtocolError)
   /// The broker said that it does not offer what was asked for.
@@ -123,7 +123,8 @@ extension ConnectionError: CustomStringConvertible {
       switch stage {
       case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
       case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
-      case .proxy: return "the proxy gave no connection to \(endpoint) within \(time)"
+      case .proxy:
+        return "the proxy gave no connection to \(endpoint) within \(time) (is it a proxy of that kind? see --proxy)"
       case .tls: return "\(endpoint) did not finish the TLS handshake within \(time) (is it a port for TLS?)"
       case .webSocket:
         return "\(endpoint) did not answer the WebSocket request within \(time) (is it a port for WebSocket?)"
@@ -133,6 +134,10 @@ extension ConnectionError: CustomStringConvertible {
       case .suback, .connected: return "\(endpoint) took nothing more for \(time)"
       }
     case .tls(let failure): return failure.explanation
+    case .otherProtocol(.tls): return "TLS answers there, not plain MQTT: --tls speaks it"
+    case .otherProtocol(.http):
+      return "an HTTP server answers there, no MQTT broker (is it a port for WebSocket? see --ws)"
+    case .otherProtocol(let other): return "\(other.rawValue) is spoken there, not MQTT (is the port right?)"
     case .closed(.connack):
       return "the broker closed the connection instead of answering CONNECT (perhaps another protocol version, see -V, "
         + "or a port for TLS, see --tls)"
@@ -158,14 +163,6 @@ extension ConnectionError: CustomStringConvertible {
       return "the broker ended the connection: \(packet.reasonCode)" + details(packet.properties)
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s (is the network up?)"
-    case .otherProtocol(let name, let endpoint):
-      let advice =
-        switch name {
-        case "HTTP": " (is it a port for WebSocket? see --ws)"
-        case "TLS": " (is it a port for TLS? see --tls)"
-        default: " (is the port right?)"
-        }
-      return "\(endpoint) speaks \(name), not MQTT\(advice)"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation) (--trace shows packets)"
     case .noPassword(let explanation): return "password: \(explanation)"
     case .notSupported(let error), .cannotEncode(let error): return error.explanation

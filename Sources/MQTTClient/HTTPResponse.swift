@@ -58,7 +58,7 @@ struct HTTPResponse {
       for (index, byte) in bytes.enumerated() {
         head.append(byte)
         if head.count <= Self.beginning.count, byte != Self.beginning[head.count - 1] {
-          throw Fault(explanation: "speaks \(PeerProtocol.name(head + bytes[(index + 1)...].prefix(8)) ?? "no HTTP")")
+          throw Fault(explanation: "speaks \(peerProtocol(head + bytes[(index + 1)...].prefix(8)) ?? "no HTTP")")
         }
         if head.count > Self.limit { throw Fault(explanation: "sent an HTTP response without end") }
         if byte == UInt8(ascii: "\n"), head.suffix(2) == [0x0A, 0x0A] || head.suffix(3) == [0x0A, 0x0D, 0x0A] {
@@ -70,19 +70,8 @@ struct HTTPResponse {
   }
 }
 
-/// What a server speaks, by the look of the first bytes that came from it: for errors about a wrong port.
-enum PeerProtocol {
-  /// What begins like `bytes`; nil when nobody knows.
-  static func name(_ bytes: [UInt8]) -> String? {
-    if bytes.starts(with: "HTTP/".utf8) { return "HTTP" }
-    if bytes.starts(with: "SSH-".utf8) { return "SSH" }
-    // An alert or a handshake record of SSL 3.0 and later.
-    if bytes.count > 1, bytes[0] == 0x15 || bytes[0] == 0x16, bytes[1] == 3 { return "TLS" }
-    if bytes.first == 0x20 || bytes.first == 0xE0 { return "MQTT" }
-    if bytes.first == 5 { return "SOCKS5" }
-    return nil
-  }
-}
+/// What a server speaks that begins with these bytes; nil when nobody knows.
+func peerProtocol(_ bytes: [UInt8]) -> String? { bytes.withUnsafeBytes { PeerProtocol(firstBytes: $0)?.rawValue } }
 
 private let blank = UInt8(ascii: " ")
 

@@ -48,7 +48,7 @@ final class SOCKS5Layer: Layer {
       answer.append(byte)
       // The answer to user and password has the version of that negotiation in front, 1; some proxies write 5.
       guard answer[0] == Self.version || answer[0] == 1 && step == .login else {
-        let name = PeerProtocol.name(answer + rest.prefix(8)) ?? "no SOCKS5"
+        let name = peerProtocol(answer + rest.prefix(8)) ?? "no SOCKS5"
         throw refusal("it speaks \(name)\(name == "HTTP" ? " (is it a proxy for http://?)" : "")", isTransient: false)
       }
       guard answer.count == answerCount else { continue }

@@ -53,6 +53,13 @@ final class TLSContext {
     }
   }
 
+  /// Whether TLS 1.2 and 1.3 may be spoken.
+  var hasBothVersions: Bool {
+    let maximum = contextMaximumVersion(pointer)
+    return contextMinimumVersion(pointer) <= TLSConfiguration.Version.tls12.rawValue
+      && (maximum == 0 || maximum >= TLSConfiguration.Version.tls13.rawValue)
+  }
+
   // MARK: - Authorities
 
   /// Reads the authorities: when a certificate is to be judged, for a session that is resumed needs none.

@@ -71,20 +71,22 @@ struct CertificateRefusal {
 }
 
 extension TLSFailure {
-  /// The broker speaks only versions that are not safe, or not wanted.
-  static func versionTooLow(_ minimum: TLSConfiguration.Version) -> TLSFailure {
+  /// The broker and we have no version in common.
+  ///
+  /// - Parameter hasBoth: whether we may speak TLS 1.2 and 1.3.
+  static func noVersion(hasBoth: Bool) -> TLSFailure {
     TLSFailure(
       .handshake,
-      minimum == .tls13
-        ? "the broker does not speak TLS 1.3, and --tls-version asks for it"
-        : "the broker speaks neither TLS 1.2 nor 1.3; older versions are not safe")
+      hasBoth
+        ? "the broker speaks neither TLS 1.2 nor 1.3; older versions are not safe"
+        : "the broker does not speak the version of TLS that --tls-version or openssl.cnf asks for")
   }
 
   /// What an alert (RFC 8446, section 6.2) from the broker means.
-  static func alert(_ alert: Int32, minimum: TLSConfiguration.Version, usesSharedKey: Bool) -> TLSFailure {
+  static func alert(_ alert: Int32, hasBothVersions: Bool, usesSharedKey: Bool) -> TLSFailure {
     let name = String(cString: SSL_alert_desc_string_long(alert))
     switch alert {
-    case SSL_AD_PROTOCOL_VERSION: return versionTooLow(minimum)
+    case SSL_AD_PROTOCOL_VERSION: return noVersion(hasBoth: hasBothVersions)
     case SSL_AD_CERTIFICATE_REQUIRED:
       return TLSFailure(.certificate, "the broker wants a client certificate: give one with --cert and --key")
     case SSL_AD_UNKNOWN_PSK_IDENTITY:

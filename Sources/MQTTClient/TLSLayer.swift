@@ -21,8 +21,9 @@ final class TLSLayer: Layer {
   private let cache: TLSSessionCache?
   private let report: ((TLSReport) -> Void)?
   /// Sessions that the broker offered for later connections.
-  private var sessions: [[UInt8]] = []
-  private var isResuming = false
+  private var sessions: [TLSSession] = []
+  /// The session of an earlier connection that was offered to the broker.
+  private var offered: TLSSession?
   /// Why the broker's certificate was refused.
   private var refusal: TLSFailure?
   private var refusedChain: [TLSCertificate] = []
@@ -33,9 +34,10 @@ final class TLSLayer: Layer {
   /// - Parameters:
   ///   - host: what was asked for, with or without a name of its own.
   ///   - place: what else distinguishes the broker, for the cache.
+  ///   - now: seconds since the beginning of 1970.
   ///   - report: told once what was agreed on, or what failed.
   init(
-    _ context: TLSContext, host: String, place: String, report: ((TLSReport) -> Void)? = nil
+    _ context: TLSContext, host: String, place: String, now: Int64, report: ((TLSReport) -> Void)? = nil
   ) throws(TLSFailure) {
     guard let connection = SSL_new(context.pointer), let input = BIO_new(BIO_s_mem()),
       let output = BIO_new(BIO_s_mem())
@@ -54,12 +56,20 @@ final class TLSLayer: Layer {
     SSL_set_connect_state(connection)
     try ask()
     verify()
-    resume()
+    resume(at: now)
   }
 
   deinit {
     // A session is worth keeping only when all went well, and nobody waits here.
-    if !isFailed, isOpen { cache?.put(sessions) }
+    if !isFailed, isOpen {
+      // Before TLS 1.3 a session may be resumed again, and a broker may offer no new one.
+      if sessions.isEmpty, let offered, SSL_session_reused(connection) == 1,
+        SSL_version(connection) < TLS1_3_VERSION
+      {
+        sessions = [offered]
+      }
+      cache?.put(sessions)
+    }
     SSL_free(connection)
   }
 
@@ -116,43 +126,21 @@ final class TLSLayer: Layer {
   }
 
   /// Offers a session of an earlier connection, if there is a good one.
-  private func resume() {
+  private func resume(at now: Int64) {
     guard let cache else { return }
     contextHandOutSessions(context.pointer) { connection, session in
       if let connection, let session { TLSLayer.owner(of: connection)?.keep(session) }
       return 0  // It stays OpenSSL's.
     }
-    while let bytes = cache.take() {
-      let session = bytes.withUnsafeBufferPointer { buffer in
-        var start = buffer.baseAddress
-        return d2i_SSL_SESSION(nil, &start, buffer.count)
-      }
-      defer { SSL_SESSION_free(session) }
-      guard let session, isStillGood(session), SSL_set_session(connection, session) == 1 else {
-        OpenSSLError.clear()
-        continue
-      }
-      isResuming = true
+    while let session = cache.take() {
+      guard session.isGood(at: now, pin: configuration.pin), session.offer(on: connection) else { continue }
+      offered = session
       return
     }
   }
 
-  /// Whether the certificate in the session would be accepted today: it does not come again. All else that counted when it was
-  /// judged is part of the name under which the session was kept.
-  private func isStillGood(_ session: OpaquePointer) -> Bool {
-    guard SSL_SESSION_is_resumable(session) == 1, let certificate = SSL_SESSION_get0_peer(session) else { return false }
-    if X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0 { return false }
-    return configuration.pin == nil || TLSCertificate.keyDigest(certificate) == configuration.pin
-  }
-
   private func keep(_ session: OpaquePointer) {
-    let count = i2d_SSL_SESSION(session, nil)
-    guard count > 0 else { return }
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(count)) { space, initialized in
-      var start = space.baseAddress
-      initialized = Int(max(0, i2d_SSL_SESSION(session, &start)))
-    }
-    sessions.append(bytes)
+    if let session = TLSSession(session, resumed: offered) { sessions.append(session) }
   }
 
   // MARK: - Layer
@@ -232,7 +220,7 @@ final class TLSLayer: Layer {
   private func fail(_ failure: TLSFailure) -> ConnectionError {
     isFailed = true
     var failure = failure
-    failure.wasResuming = isResuming
+    failure.wasResuming = offered != nil
     if !isOpen, let report {
       var agreement = agreement()
       agreement.failure = failure
@@ -246,7 +234,7 @@ final class TLSLayer: Layer {
     var report = TLSReport(name: name)
     if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }
     // OpenSSL says so of a shared key, too.
-    report.isResumed = isResuming && SSL_session_reused(connection) == 1
+    report.isResumed = offered != nil && SSL_session_reused(connection) == 1
     if let cipher = SSL_get_current_cipher(connection) {
       report.version = String(cString: SSL_get_version(connection))
       report.cipher = String(cString: SSL_CIPHER_get_name(cipher))
@@ -258,9 +246,7 @@ final class TLSLayer: Layer {
     if count > 0 { report.applicationProtocol = Array(UnsafeBufferPointer(start: start, count: Int(count))) }
     let chain = SSL_get_peer_cert_chain(connection)
     report.certificates = (0..<chainCount(chain)).compactMap { chainCertificate(chain, $0).map { TLSCertificate($0) } }
-    if report.certificates.isEmpty, let certificate = SSL_get0_peer_certificate(connection) {
-      report.certificates = [TLSCertificate(certificate)]
-    }
+    if report.isResumed, let certificate = offered?.readCertificate() { report.certificates = [certificate] }
     return report
   }
 
@@ -300,12 +286,12 @@ final class TLSLayer: Layer {
     if let other = otherProtocol { return other }
     if let alert = error.alert {
       return TLSFailure.alert(
-        alert, minimum: configuration.minimumVersion, usesSharedKey: configuration.sharedKey != nil)
+        alert, hasBothVersions: context.hasBothVersions, usesSharedKey: configuration.sharedKey != nil)
     }
     let isOurs = error.library == ERR_LIB_SSL
     switch error.reason {
     case SSL_R_UNSUPPORTED_PROTOCOL where isOurs:
-      return .versionTooLow(configuration.minimumVersion)
+      return .noVersion(hasBoth: context.hasBothVersions)
     case SSL_R_NO_CIPHERS_AVAILABLE where isOurs, SSL_R_NO_PROTOCOLS_AVAILABLE where isOurs:
       return TLSFailure(.settings, "nothing is left to offer the broker of --ciphers, --tls-version and openssl.cnf")
     default:

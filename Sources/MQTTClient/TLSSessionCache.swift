@@ -2,7 +2,7 @@ internal import COpenSSL
 internal import CSystem
 
 /// Sessions of TLS for the next run, in a folder that nobody else may use: one file for each kind of connection, with the sessions
-/// that were offered last, the newest first.
+/// that were offered last, the newest at its end.
 ///
 /// A session is taken out before it is used: tickets of TLS 1.3 are for one connection (RFC 8446, appendix C.4), and one that a
 /// broker will not have is gone by that. Whatever is wrong with folder or file counts as no session: a full handshake does it too.
@@ -12,8 +12,8 @@ struct TLSSessionCache {
 
   /// Sessions in a file; two runs at the same time each find one.
   private static let sessionLimit = 4
-  /// Bytes of a file, at most. A session has its broker's certificate in it.
-  private static let sizeLimit = 1 << 16
+  /// Bytes of a session, at most. It has the broker's certificate in it.
+  private static let sizeLimit = 1 << 14
   /// After so many seconds a file that nobody writes to is removed: no ticket lives longer (RFC 8446, section 4.6.1).
   private static let ageLimit = 7 * 86_400
 
@@ -25,7 +25,7 @@ struct TLSSessionCache {
     guard let folder = configuration.sessionFolder else { return nil }
     self.folder = folder
     var key = Key()
-    key.append("1")
+    key.append("2")  // The version of what is in the files.
     key.append(place)
     key.append(name)
     key.append(file: configuration.authorityFile)
@@ -47,16 +47,14 @@ struct TLSSessionCache {
   }
 
   /// Takes the newest session out.
-  func take() -> [UInt8]? {
-    withSessions(creating: false) { sessions in sessions.isEmpty ? nil : sessions.removeFirst() } ?? nil
+  func take() -> TLSSession? {
+    (withSessions(creating: false) { sessions in sessions.popLast() } ?? nil).flatMap { TLSSession(bytes: $0) }
   }
 
   /// Puts sessions in, the newest last.
-  func put(_ new: [[UInt8]]) {
+  func put(_ new: [TLSSession]) {
     guard !new.isEmpty else { return }
-    withSessions(creating: true) { sessions in
-      sessions = Array((new.reversed() + sessions).prefix(Self.sessionLimit))
-    }
+    withSessions(creating: true) { sessions in sessions = (sessions + new.map(\.bytes)).suffix(Self.sessionLimit) }
   }
 
   // MARK: - The file
@@ -76,10 +74,10 @@ struct TLSSessionCache {
     defer { close(descriptor) }
     // Not waited for: whoever holds it may have been stopped.
     guard isPrivate(descriptor, isFolder: false), flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return nil }
-    var sessions = Self.sessions(in: contents(descriptor))
-    let before = sessions
+    let before = contents(descriptor)
+    var sessions = Self.sessions(in: before)
     let result = body(&sessions)
-    if sessions != before { write(Self.bytes(of: sessions), to: descriptor) }
+    change(descriptor, from: before, to: Self.bytes(of: sessions))
     return result
   }
 
@@ -109,15 +107,18 @@ struct TLSSessionCache {
   }
 
   private func contents(_ descriptor: Int32) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: Self.sizeLimit) { space, initialized in
+    [UInt8](unsafeUninitializedCapacity: Self.sessionLimit * (4 + Self.sizeLimit)) { space, initialized in
       initialized = max(0, pread(descriptor, space.baseAddress, space.count, 0))
     }
   }
 
-  private func write(_ bytes: [UInt8], to descriptor: Int32) {
-    // A file that was cut short holds what is whole of it.
-    guard ftruncate(descriptor, 0) == 0 else { return }
-    _ = pwrite(descriptor, bytes, bytes.count, 0)
+  /// Writes what is new. What is cut off or added at the end costs no more than that.
+  private func change(_ descriptor: Int32, from before: [UInt8], to after: [UInt8]) {
+    var kept = after.starts(with: before) ? before.count : 0
+    if kept == 0, before.starts(with: after) { kept = after.count }
+    // A file that was not written to its end holds what is whole of it.
+    if kept < before.count, ftruncate(descriptor, off_t(kept)) != 0 { return }
+    if kept < after.count { _ = pwrite(descriptor, Array(after[kept...]), after.count - kept, off_t(kept)) }
   }
 
   /// Removes what is as old as no ticket gets, judged by a file that was just made.
@@ -141,7 +142,7 @@ struct TLSSessionCache {
   /// Each session has its length in four bytes before it, the highest first.
   static func bytes(of sessions: [[UInt8]]) -> [UInt8] {
     var bytes: [UInt8] = []
-    for session in sessions where bytes.count + 4 + session.count <= sizeLimit {
+    for session in sessions where session.count <= sizeLimit {
       for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: session.count >> shift)) }
       bytes += session
     }

@@ -6,6 +6,7 @@ final class WebSocketLayer: Layer {
   let stage = ConnectionStage.webSocket
   var isOpen: Bool { phase == .open || phase == .closed }
   private let settings: WebSocketSettings
+  private let isOverTLS: Bool
   /// `HOST` or `HOST:PORT`, for the server to know which of its names is meant.
   private let authority: String
   private let random: () -> UInt64
@@ -36,16 +37,19 @@ final class WebSocketLayer: Layer {
 
   /// - Parameters:
   ///   - host: the broker's name, or its address; without brackets.
-  ///   - port: the broker's port; nil where it is the scheme's own.
+  ///   - port: the broker's port, if it has one.
+  ///   - isOverTLS: whether TLS is below.
   ///   - random: for key and masks; nobody may be able to guess it.
   init(
-    _ settings: WebSocketSettings, host: String, port: UInt16?,
+    _ settings: WebSocketSettings, host: String, port: UInt16?, isOverTLS: Bool = false,
     random: @escaping () -> UInt64 = { .random(in: 0 ... .max) }
   ) {
     self.settings = settings
+    self.isOverTLS = isOverTLS
     self.random = random
     let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
-    authority = port.map { "\(name):\($0)" } ?? name
+    let isStandard = port == nil || port == (isOverTLS ? 443 : 80)
+    authority = isStandard ? name : "\(name):\(port ?? 0)"
   }
 
   // MARK: - The handshake
@@ -139,8 +143,9 @@ final class WebSocketLayer: Layer {
 
   func receivedEnd() throws(ConnectionError) {
     guard phase == .upgrading else { return }
+    let tls = isOverTLS ? "" : ", or one for TLS, see --tls"
     throw failure(
-      "closed the connection instead of answering the WebSocket request (is it a port for WebSocket, without TLS?)",
+      "closed the connection instead of answering the WebSocket request (is it a port for WebSocket\(tls)?)",
       isTransient: true)
   }
 

@@ -94,7 +94,7 @@ extension Shell {
         words[0].elementsEqual("format".utf8) ? ["short", "verbose", "json", "hexdump"] : ["on", "off"], prefix)
     case "unsub":
       guard let name = currentName, let connection = try? connection(named: name) else { return Completions() }
-      return choose(connection.subscriptions.map { "\($0.subscription.filter)" }, prefix)
+      return choose(connection.subscriptions.map { "\($0.filter)" }, prefix)
     case "pub" where prefix.first == UInt8(ascii: "@"): return Completions()
     case "expect" where words.isEmpty:
       return merged(choose(["next", "no", "retained", "closed"], prefix), topicCompletions(prefix))
@@ -103,7 +103,9 @@ extension Shell {
     }
   }
 
-  private var brokers: [String] { Array(Set(["localhost"] + connections.map { "\($0.plan.host)" })) }
+  private var brokers: [String] {
+    Array(Set(["localhost"] + connections.map(\.plan.host) + ConnectionSettings.profileNames))
+  }
 
   private func choose(_ words: [String], _ prefix: [UInt8]) -> Completions {
     Completions(words: words.map { Array($0.utf8) }.filter { $0.starts(with: prefix) })

@@ -19,9 +19,9 @@ struct Expectation {
   var filter: TopicFilter
   var tests: [TestExpression]
 
-  func matches(_ message: StoredMessage) -> Bool { message.withView { filter.matches($0.topic) } }
+  func matches(_ message: KeptMessage) -> Bool { message.withView { filter.matches($0.topic) } }
 
-  func passes(_ message: StoredMessage) -> Bool {
+  func passes(_ message: KeptMessage) -> Bool {
     message.withView { view in filter.matches(view.topic) && tests.allSatisfy { $0.passes(view) } }
   }
 
@@ -38,7 +38,7 @@ struct Expectation {
   }
 
   /// A message that did not pass, and the first reason why not.
-  func complaint(about message: StoredMessage) -> String {
+  func complaint(about message: KeptMessage) -> String {
     message.withView { view in
       let shown = "\(text(view.topic))  \(shortened(Array(view.payload)))"
       guard let test = tests.first(where: { !$0.passes(view) }) else { return shown }
@@ -249,7 +249,7 @@ extension Shell {
       details: others.isEmpty ? ["it is still there after \(.now - began)"] : others.map { "it ended: \($0.error)" })
   }
 
-  private func passed(_ message: StoredMessage, after time: Duration) {
+  private func passed(_ message: KeptMessage, after time: Duration) {
     note("ok  \(text(message.topic))  \(shortened(message.payload))  after \(milliseconds(time))")
   }
 

@@ -45,6 +45,13 @@ final class LineEditor {
     end()
   }
 
+  /// Leaves the terminal to others while `body` runs.
+  func aside(_ body: () -> Void) {
+    if isActive { leaveReadline() }
+    body()
+    if isActive { resumeReadline() }
+  }
+
   /// Leaves the terminal as it was found.
   func end() {
     guard isActive else { return }

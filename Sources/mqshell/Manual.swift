@@ -2,6 +2,17 @@ internal import CommandLineTool
 
 /// What the manual page says beside the options.
 extension ShellSettings {
+  /// The options of a verb. Those of 'open' are mqshell's, but for those that have a letter only.
+  private static func options(of verb: Verb) -> String {
+    let own = verb.options.filter { verb.options.count < 10 || $0.long.isEmpty }
+    if own.isEmpty { return "" }
+    let texts = own.map { option in
+      (option.spellings.first ?? "") + (option.valueName.map { " \($0)" } ?? "") + ", " + option.plainSummary
+    }
+    return
+      "\(verb.options.count < 10 ? " Options: " : " Besides the options above, -c, and: ")\(texts.joined(separator: "; "))."
+  }
+
   static let paragraphs = [
     """
     mqshell keeps connections to MQTT brokers open and takes commands: publish, subscribe, ask, wait, test. On a terminal they are \
@@ -19,73 +30,72 @@ extension ShellSettings {
     """,
   ]
 
-  static let manualSections: [ToolDescription.Section] = [
+  static let chapters: [ToolDescription.Chapter] = [
     .init(
       "LANGUAGE",
       [
-        .paragraph(
-          """
-          A line is one or more commands with ; between them. A line whose first character is # is a comment; anywhere else # is \
-          the wildcard of MQTT. A command is a verb, its options, and its other words. @NAME before it says which connection it is \
-          for.
-          """),
-        .entry(
+        """
+        A line is one or more commands with ; between them. A line whose first character is # is a comment; anywhere else # is \
+        the wildcard of MQTT. A command is a verb, its options, and its other words. @NAME before it says which connection it is \
+        for.
+        """
+      ],
+      entries: [
+        .init(
           "bare word",
           """
           Ends at a blank or ;. $SYS, # and + stand as they are. A backslash takes the next character as it is, and in front of a \
           word makes it plain text. It has no quotes within.
           """),
-        .entry("'single quotes'", "All between them as it is."),
-        .entry(
-          "\"double quotes\"", "With \\n, \\r, \\t, \\\", \\\\, \\$ and \\xHH for a byte, and with variables."),
-        .entry(
+        .init("'single quotes'", "All between them as it is."),
+        .init("\"double quotes\"", "With \\n, \\r, \\t, \\\", \\\\, \\$ and \\xHH for a byte, and with variables."),
+        .init(
           "JSON",
           "A word that begins with { or [ reaches to the bracket that closes it, blanks and quotes included, as it is."),
-        .entry(
+        .init(
           "${NAME}",
           """
           A variable; without braces a dollar sign is text. What it stands for is not looked at again. An unknown one is an error.
           """),
-        .entry(
+        .init(
           "!COMMAND",
           """
           A line that sh runs. The last message's payload is its standard input, all else about it is in MESSAGE_TOPIC, \
           MESSAGE_QOS, MESSAGE_RETAIN, MESSAGE_TIME and so on. Variables in braces are the shell's.
           """),
-        .paragraph(
-          """
-          A payload is the rest of the command as it was typed, without quotes around words. @FILE is the contents of a file, \
-          hex:01ff and base64:Af8= are bytes, null is no payload at all.
-          """),
+      ],
+      remarks: [
+        """
+        A payload is the rest of the command as it was typed, without quotes around words. @FILE is the contents of a file, \
+        hex:01ff and base64:Af8= are bytes, null is no payload at all.
+        """
       ]),
     .init(
-      "VARIABLES",
-      [.paragraph("'let' sets them. These are given:")]
-        + Variables.reserved.map {
-          .entry("${\($0.name)}", "\($0.meaning.prefix(1).uppercased())\($0.meaning.dropFirst()).")
-        }),
+      "VARIABLES", ["'let' sets them. These are given:"],
+      entries: Variables.reserved.map { .init("${\($0.name)}", sentence($0.meaning)) }),
     .init(
-      "COMMANDS",
-      Verb.all.map { verb in
-        .entry(
+      "COMMANDS", [],
+      entries: Verb.all.map { verb in
+        .init(
           verb.form.isEmpty ? verb.name : "\(verb.name) \(verb.form)",
-          "\(verb.summary.prefix(1).uppercased())\(verb.summary.dropFirst()). \(verb.details)")
+          "\(sentence(verb.summary)) \(verb.details)\(options(of: verb))")
       }),
     .init(
       "TESTS",
       [
-        .paragraph(
-          """
-          'expect' and 'get' take tests of three words, FIELD OPERATOR VALUE. A value with blanks stands in quotes. A message has to \
-          pass all of them.
-          """),
-        .entry(
+        """
+        'expect' and 'get' take tests of three words, FIELD OPERATOR VALUE. A value with blanks stands in quotes. A message has to \
+        pass all of them.
+        """
+      ],
+      entries: [
+        .init(
           "FIELD",
           """
           payload, topic, qos, retain, size, content-type, response-topic, user.NAME, or a path in a payload that is JSON: . for all \
           of it, .name.list[2] for a part.
           """),
-        .entry(
+        .init(
           "OPERATOR",
           """
           = and != compare bytes, and in JSON values. < <= > >= compare numbers. ~ and !~ are for a POSIX extended regular \
@@ -95,26 +105,34 @@ extension ShellSettings {
     .init(
       "SCRIPTS",
       [
-        .paragraph(
-          """
-          There are no races: every message that comes is kept, and 'expect' looks at those that no expectation has had before it \
-          waits for more. 'sub' ends when the broker has answered and the values that it keeps have come, 'pub' at QoS 1 and 2 when \
-          the broker has acknowledged.
-          """),
-        .paragraph(
-          """
-          The exit status is 0 when all went well, 30 when an expectation was not met, else that of the command that failed. \
-          'finally' commands run in any case. Notices of what is done go to standard error with {--log} notice.
-          """),
-        .code([
-          "# offline delivery and will",
-          "open a=localhost -i dev-${run} -c -V 5 -x 60 --will-topic t/${run}/will --will-payload gone",
-          "open b=localhost", "finally @b clear t/${run}/#", "@a sub -q 1 t/${run}/cmd", "@b sub t/${run}/will",
-          "# --drop ends the TCP connection without DISCONNECT, so the will is due", "@a close --drop",
-          "@b expect t/${run}/will payload = gone within 5s", "@b pub -q 1 t/${run}/cmd {\"n\":1}",
-          "open a=localhost -i dev-${run} -c -V 5 -x 60", "@a expect t/${run}/cmd .n = 1 within 5s",
-          "fails 135 @b pub -q 1 forbidden/x 1",
-        ]),
+        """
+        There are no races: every message that comes is kept, and 'expect' looks at those that no expectation has had before it \
+        waits for more. 'sub' ends when the broker has answered and the values that it keeps have come, 'pub' at QoS 1 and 2 when \
+        the broker has acknowledged.
+        """,
+        """
+        The exit status is 0 when all went well, 30 when an expectation was not met, else that of the command that failed. \
+        'finally' commands run in any case. Notices of what is done go to standard error with {--log} notice.
+        """,
       ]),
   ]
+
+  private static func sentence(_ text: String) -> String { "\(text.prefix(1).uppercased())\(text.dropFirst())." }
+
+  /// A script that tests a will and offline delivery.
+  static let script = """
+    # offline delivery and will
+    open a=localhost -i dev-${run} -c -V 5 -x 60 --will-topic t/${run}/will --will-payload gone
+    open b=localhost
+    finally @b clear t/${run}/#
+    @a sub -q 1 t/${run}/cmd
+    @b sub t/${run}/will
+    # --drop ends the TCP connection without DISCONNECT, so the will is due
+    @a close --drop
+    @b expect t/${run}/will payload = gone within 5s
+    @b pub -q 1 t/${run}/cmd {"n":1}
+    open a=localhost -i dev-${run} -c -V 5 -x 60
+    @a expect t/${run}/cmd .n = 1 within 5s
+    fails 135 @b pub -q 1 forbidden/x 1
+    """
 }

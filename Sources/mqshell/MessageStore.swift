@@ -2,7 +2,7 @@ internal import CommandLineTool
 internal import MQTT
 
 /// A message that came, kept as it stood on the wire.
-struct StoredMessage {
+struct KeptMessage {
   /// When it came.
   let time: WallTime
   private let flags: UInt8
@@ -84,7 +84,7 @@ struct StoredMessage {
 /// The messages of a connection in the order in which they came, each with a mark of whether an expectation has consumed it.
 struct MessageStore {
   /// The messages that are still there, the oldest first. An index says for ever how many came before.
-  private(set) var messages: ArraySlice<StoredMessage> = []
+  private(set) var messages: ArraySlice<KeptMessage> = []
   /// Messages that had to go although no expectation had consumed them.
   private(set) var lostCount = 0
   private var size = 0
@@ -96,7 +96,7 @@ struct MessageStore {
   /// How many messages have ever come, which is the index of the next one.
   var end: Int { messages.endIndex }
 
-  mutating func append(_ message: StoredMessage) {
+  mutating func append(_ message: KeptMessage) {
     messages.append(message)
     size += message.size
     while messages.count > Self.limit || size > Self.sizeLimit && messages.count > 1 {
@@ -107,7 +107,7 @@ struct MessageStore {
   }
 
   /// The first unconsumed message from `start` on that passes.
-  func firstUnconsumed(from start: Int, _ passes: (StoredMessage) -> Bool) -> Int? {
+  func firstUnconsumed(from start: Int, _ passes: (KeptMessage) -> Bool) -> Int? {
     guard start < messages.endIndex else { return nil }
     return messages[max(start, messages.startIndex)...].firstIndex { !$0.isConsumed && passes($0) }
   }

@@ -246,7 +246,7 @@ struct Probe {
         defer { probe.leave(connection) }
         let name = "qos\(qos.rawValue)"
         try probe.subscribe(connection, name, SubscriptionOptions(qos: qos))
-        let granted = connection.subscriptions.first?.subscription.options.qos ?? qos
+        let granted = connection.subscriptions.first?.options.qos ?? qos
         let began = Instant.now
         for number in 0..<10 { try probe.publish(connection, name, "\(number)", qos: qos) }
         _ = try probe.came(10, on: connection)

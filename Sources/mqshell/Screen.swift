@@ -44,7 +44,7 @@ final class Screen {
   private var timestamp = Timestamp()
   private var gate = FloodGate()
   private var isHolding = false
-  private var held: [(StoredMessage, String?)] = []
+  private var held: [(KeptMessage, String?)] = []
   private var shownPrompt = ""
   private var shownAt = Instant.now
   /// How many bytes a message's payload may take on one line.
@@ -134,7 +134,7 @@ final class Screen {
   }
 
   /// Shows a message as it comes; `connection` is named where several are open.
-  func arrived(_ message: StoredMessage, on connection: String?) {
+  func arrived(_ message: KeptMessage, on connection: String?) {
     guard !isTAP else { return }
     if isHolding { return held.append((message, connection)) }
     if editor != nil, !gate.admits(at: .now) {
@@ -151,7 +151,7 @@ final class Screen {
   func read() { unreadCount = 0 }
 
   /// Shows a message in the format that was chosen.
-  func show(_ message: StoredMessage, on connection: String?) {
+  func show(_ message: KeptMessage, on connection: String?) {
     switch format {
     case .short: showShort(message, on: connection)
     case .other(var format):
@@ -160,7 +160,7 @@ final class Screen {
     }
   }
 
-  private func showShort(_ message: StoredMessage, on connection: String?) {
+  private func showShort(_ message: KeptMessage, on connection: String?) {
     begin()
     styled(.faint) { output.append(timeOfDay(message.time)) }
     output.append("  ")

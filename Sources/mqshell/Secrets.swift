@@ -28,7 +28,7 @@ enum Secrets {
     guard let start = words.firstIndex(where: { Verb.isOpen($0) }) else { return [] }
     let words = Array(words[(start + 1)...])
     let plain = words.map(\.written)
-    let table = OptionTable(tool: "open", options: Verb.openOptions.map(\.description))
+    let table = OptionTable(tool: "open", options: OpenWords.options.descriptions)
     var hidden: [Range<Int>] = []
     var position = 0
     while position < words.count {

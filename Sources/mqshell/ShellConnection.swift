@@ -43,7 +43,7 @@ final class ShellConnection {
   private var began = Instant.now
   var store = MessageStore()
   /// What it is subscribed to, in the order in which it was asked for.
-  var subscriptions: [(subscription: Subscription, identifier: Int?)] = []
+  var subscriptions: [Subscription] = []
   /// Whether the broker had kept a session, whose subscriptions nobody told us.
   private(set) var hasForeignSession = false
   private(set) var closures: [Closure] = []
@@ -60,15 +60,22 @@ final class ShellConnection {
   var acknowledges = true
   /// Levels of topics below which the broker was asked for retained messages, for completion.
   var askedLevels: Set<[UInt8]> = []
+  /// What to do when another client has the same identifier.
+  let takeover: Takeover
+  private var takeoverWatch: TakeoverWatch
+
   /// Whether packets are shown.
   var isTraced = false
   /// Where a message stood when `test` or the beginning was.
   var testMark = 0
 
-  init(name: String, plan: ConnectionPlan, retryLimit: ReconnectPolicy.Limit) {
+  init(name: String, plan: ConnectionPlan, retryLimit: ReconnectPolicy.Limit, takeover: Takeover = .exit) {
     self.name = name
     self.plan = plan
-    let settings = plan.client(retryLimit: retryLimit, lifetime: .networkConnection)
+    self.takeover = takeover
+    takeoverWatch = TakeoverWatch(identifierWasChosen: plan.hasGivenIdentifier)
+    var settings = plan.client(retryLimit: retryLimit, lifetime: .networkConnection)
+    settings.retriesTakeover = takeover == .retry
     endpoint = settings.endpoint
     client = Client(settings)
   }
@@ -109,9 +116,25 @@ final class ShellConnection {
     case .failed(let error):
       ended(error)
       state = .over(error)
-    case .closed: state = .over(nil)
+    case .closed: state = .over(failure)
     }
   }
+
+  /// What is to be said of an end that another client with the same identifier has brought about; nil for any other.
+  ///
+  /// The connection is then given up, or made again after a while.
+  func rival(_ error: ConnectionError) -> String? {
+    guard let sign = takeoverWatch.ended(error, at: .now) else { return nil }
+    let explanation = sign.explanation(identifier: plan.connect.clientIdentifier)
+    if takeover == .exit {
+      client.drop()
+      return explanation
+    }
+    client.holdOff(until: .now + Self.takeoverPause)
+    return explanation + "; trying again in \(Self.takeoverPause.components.seconds) s"
+  }
+
+  private static let takeoverPause: Duration = .seconds(30)
 
   private func ended(_ error: ConnectionError) {
     if isConnected { closures.append(Closure(error)) }
@@ -124,12 +147,13 @@ final class ShellConnection {
       connack = packet
       connectTime = .now - began
       connectionCount += 1
+      takeoverWatch.connected(at: .now)
       // What was not answered on the connection before never will be.
       pingCount = pongCount
       if packet.sessionPresent, connectionCount == 1 { hasForeignSession = true }
       state = .connected
     case .message(let message, let delivery):
-      store.append(StoredMessage(message, version: client.version, at: .now))
+      store.append(KeptMessage(message, version: client.version, at: .now))
       if let delivery, acknowledges { client.acknowledge(delivery) }
     case .published(let number, let reason, let text): acknowledgements[number] = (reason, text)
     case .dropped: break
@@ -164,7 +188,7 @@ final class ShellConnection {
 
   /// Whether a message that the filter matches can come at all.
   func mayReceive(_ filter: TopicFilter) -> Bool {
-    hasForeignSession || subscriptions.contains { $0.subscription.filter.overlaps(filter) }
+    hasForeignSession || subscriptions.contains { $0.filter.overlaps(filter) }
   }
 }
 

@@ -4,14 +4,11 @@ internal import MQTTClient
 
 /// What was typed after `mqshell`.
 struct ShellSettings: Sendable {
-  var connection = ConnectionSettings()
+  var open = OpenWords()
   var output = OutputSettings()
   private var commands: [UInt8]?
   private var target: [UInt8]?
   private var isTAP = false
-
-  /// Options of the connection group keep these letters; others would be in the way of the shell's own.
-  private static let letters = ["h", "p", "u", "P", "i", "V"]
 
   private static let own: [Option<ShellSettings>] = [
     Option(
@@ -34,28 +31,6 @@ struct ShellSettings: Sendable {
       settings.target = value.bytes
     },
   ]
-
-  private static let connectionOptions: [Option<ConnectionSettings>] = {
-    var options = ConnectionSettings.options.compactMap { option -> Option<ConnectionSettings>? in
-      var option = option
-      if !letters.contains(option.description.short) { option.description.short = "" }
-      return option.description.long.isEmpty ? nil : option
-    }
-    let spellings = options.flatMap(\.description.spellings)
-    for index in options.indices { options[index].description = options[index].description.naming(only: spellings) }
-    return options
-  }()
-
-  private static let url: OptionDescription = {
-    var description = ConnectionSettings.urlDescription
-    description.short = ""
-    description.summary = "broker and user in one: mqtt://USER:PASSWORD@HOST:PORT"
-    description.details = """
-      Only HOST is needed. USER and PASSWORD belong to this HOST: an option that names another one drops them. In both, %40 \
-      stands for @ and so on for any byte. An IPv6 address stands in brackets.
-      """
-    return description
-  }()
 
   /// Whether somebody has said where the broker is.
   static func namesBroker(_ invocation: Invocation) -> Bool {
@@ -80,16 +55,22 @@ struct ShellSettings: Sendable {
         .init("Watch everything on this machine's broker: then type sub #", "mqshell localhost"),
         .init("Without a terminal.", "mqshell localhost -c 'sub home/#; expect home/desk/temp payload > 20 within 1m'"),
         .init("A script that tests an MQTT system.", "mqshell --tap lamp.mq"),
+        .init(
+          "Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.",
+          script),
       ],
+      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ],
-      sections: manualSections),
+      ]),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
-      + Options(url) { (settings, value) throws(UsageError) in settings.connection.take(try BrokerURL(value)) }
-      + Options(connectionOptions) { $1(&$0.connection) },
+      + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
+        settings.open.connection.take(try BrokerURL(value))
+      }
+      + Options(ConnectionSettings.optionsWithLongNames) { $1(&$0.open.connection) }
+      + Options(OpenWords.subscribeOptions) { $1(&$0.open.subscribe) },
     otherTools: [OptionTable.publishing, OptionTable.subscribing, OptionTable.requesting])
 
   /// Does what was typed.
@@ -97,12 +78,12 @@ struct ShellSettings: Sendable {
     let plan = try plan(invocation)
     let isInteractive =
       plan.script == .standardInput && System.isTerminal(0) && System.isTerminal(1) && !isTAP
-    let limit = try connection.plan(invocation.compatibility).timeout
+    let limit = try open.connection.plan(invocation.compatibility).timeout
     let screen = Screen(try output.plan(invocation.compatibility), isTAP: isTAP)
-    let diagnostics = connection.diagnostics(invocation.compatibility)
+    let diagnostics = open.connection.diagnostics(invocation.compatibility)
     do throws(SystemError) {
       let shell = try Shell(
-        connection, invocation, screen: screen, isInteractive: isInteractive, tap: isTAP ? TAPReport() : nil)
+        open, invocation, screen: screen, isInteractive: isInteractive, tap: isTAP ? TAPReport() : nil)
       if isInteractive { shell.history = History() }
       shell.runLimit = limit.map { (.now + $0, $0) }
       return shell.run(plan)
@@ -118,7 +99,7 @@ struct ShellSettings: Sendable {
       target: nil, connectsAtOnce: Self.namesBroker(invocation),
       script: commands.map { .commands($0) } ?? .standardInput)
     guard let target else { return plan }
-    let isURL = holds(target, "://")
+    let isURL = holds(target, "://") || target.starts(with: "unix:".utf8)
     if !isURL, target.suffix(3).elementsEqual(".mq".utf8) || target.contains(UInt8(ascii: "/")) {
       if commands != nil { throw UsageError("-c: cannot stand together with a script") }
       plan.script = .file(target)

@@ -45,7 +45,7 @@ struct Variables {
   }
 
   /// The word with its variables filled in.
-  func fill(_ word: Word, last: StoredMessage?) throws(ShellError) -> Term {
+  func fill(_ word: Word, last: KeptMessage?) throws(ShellError) -> Term {
     var bytes: [UInt8] = []
     for piece in word.pieces {
       switch piece {
@@ -60,7 +60,7 @@ struct Variables {
     return Term(bytes: bytes, isBare: word.isBare, blanks: word.blanks, column: word.column)
   }
 
-  private static func unknown(_ name: String, last: StoredMessage?) -> String {
+  private static func unknown(_ name: String, last: KeptMessage?) -> String {
     if name.hasPrefix("env.") { return "the environment has no variable \(name.dropFirst(4))" }
     if name.hasPrefix("last."), last == nil { return "no message has come that ${\(name)} could be about" }
     if name.hasPrefix("last.json.") { return "the payload of the last message has no \(name.dropFirst(9))" }
@@ -74,7 +74,7 @@ struct Variables {
     return output.withBytes { Array($0) }
   }
 
-  private func value(of name: String, last: StoredMessage?) -> [UInt8]? {
+  private func value(of name: String, last: KeptMessage?) -> [UInt8]? {
     switch name {
     case "run": return run
     case "now": return Self.text(of: .now)

@@ -2,18 +2,45 @@ internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
+/// What `open` is told by options, and what mqshell was told for all of its connections.
+struct OpenWords: Sendable {
+  var connection = ConnectionSettings()
+  var subscribe = SubscribeSettings()
+
+  /// What it does not take: where the broker is stands in its word, and the rest is the whole shell's.
+  private static let others = [
+    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json",
+  ]
+  /// What is about all subscriptions of a connection.
+  static let subscribeOptions = SubscribeSettings.options.filter { $0.description.name == "--on-takeover" }
+
+  /// What may be typed.
+  static let options =
+    Options<OpenWords>(ConnectionSettings.options.filter { !others.contains($0.description.name) }) {
+      $1(&$0.connection)
+    }
+    + Options(subscribeOptions) { $1(&$0.subscribe) }
+
+  /// The same for another connection: not under an identifier that was meant for one.
+  var forAnotherConnection: OpenWords {
+    var words = self
+    words.connection = connection.forAnotherClient
+    return words
+  }
+}
+
 /// Verbs about connections.
 extension Verb {
   static let connectionVerbs: [Verb] = [
     Verb(
-      name: "open", section: .connections, form: "[NAME=]URL|HOST[:PORT] [OPTION]...",
+      name: "open", section: .connections, form: "[NAME=]HOST[:PORT]|URL|PROFILE [OPTION]...",
       summary: "connect to a broker",
       details: """
         Commands are for this connection from now on; 'use' and @NAME choose another one. It is called NAME, or else after the \
-        host. One that has this name already is closed first. A connection that is lost is made again, with its subscriptions. \
-        The options are those of mqsub and mqpub, and may stand before or behind the broker.
+        host or profile. One that has this name already is closed first. A connection that is lost is made again, with its \
+        subscriptions. The options are those of mqsub and may stand before or behind the broker.
         """,
-      options: openOptions.map(\.description),
+      options: OpenWords.options.descriptions,
       examples: [
         Example("The broker of this machine.", "open localhost"),
         Example(
@@ -47,7 +74,10 @@ extension Verb {
     },
     Verb(
       name: "conns", section: .connections, form: "", summary: "list the connections",
-      examples: [Example("The present one has a star.", "conns")]
+      examples: [
+        Example("The present one has a star.", "conns"), Example("More about one.", "info hall"),
+        Example("Make it the present one.", "use hall"),
+      ]
     ) { (shell, call) throws(ShellError) in
       try Terms(call, shell).end()
       shell.listConnections()
@@ -85,13 +115,6 @@ extension Verb {
       try shell.connection(call).isTraced = isOn
     },
   ]
-
-  /// What `open` does not take: where the broker is stands in its word, and the rest is the whole shell's.
-  private static let notOfOpen = [
-    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json",
-  ]
-
-  static let openOptions = ConnectionSettings.options.filter { !notOfOpen.contains($0.description.name) }
 }
 
 extension Shell {
@@ -102,32 +125,39 @@ extension Shell {
     uses += try terms.options(in: call.verb.table)
     try terms.end()
     if target == nil, !hasStandardBroker { throw .usage("open: a broker is missing: open \(call.verb.form)") }
-    try open(target?.argument, uses, from: defaults.forAnotherClient)
+    try open(target?.argument, uses, from: defaults.forAnotherConnection)
   }
 
   /// Whether the command line or the environment names a broker, which `open` takes where it is told none.
   private var hasStandardBroker: Bool { ShellSettings.namesBroker(invocation) }
 
   /// Connects to `target`, or to the broker of `settings`, and waits for that.
-  func open(_ target: Argument?, _ uses: [OptionUse] = [], from settings: ConnectionSettings) throws(ShellError) {
-    var settings = settings
+  func open(_ target: Argument?, _ uses: [OptionUse] = [], from words: OpenWords) throws(ShellError) {
+    var words = words
     var name: [UInt8]?
     if let target {
       let (given, address) = Self.parted(target)
       name = given
-      let url = try reading { () throws(UsageError) in try BrokerURL(Self.url(address)) }
-      if url.topic != nil { throw .usage("a topic does not belong to the broker of 'open'") }
-      settings.take(url)
+      if ConnectionSettings.profileNames.contains(where: { $0.utf8.elementsEqual(address.bytes) }) {
+        name = name ?? address.bytes
+        try reading { () throws(UsageError) in try words.connection.take(profile: address) }
+      } else {
+        let url = try reading { () throws(UsageError) in try BrokerURL(Self.url(address)) }
+        if url.topic != nil { throw .usage("a topic does not belong to the broker of 'open'") }
+        words.connection.take(url)
+      }
     }
     for use in uses {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try Verb.openOptions[use.option].apply(use, to: &settings) } catch {
+        do throws(UsageError) { try OpenWords.options.apply(&words, use.option, use) } catch {
           throw use.mistake(error)
         }
       }
     }
-    let plan = try connectionPlan(settings)
-    try open(text(name ?? Array(plan.host.utf8)), plan)
+    let plan = try connectionPlan(words.connection)
+    try open(
+      plan.unixPath == nil || name != nil ? text(name ?? Array(plan.host.utf8)) : "unix", plan, words.subscribe.takeover
+    )
   }
 
   /// NAME and the rest of `NAME=REST`.
@@ -139,7 +169,7 @@ extension Shell {
 
   /// HOST and HOST:PORT are URLs without their beginning.
   static func url(_ address: Argument) -> Argument {
-    if holds(address.bytes, "://") { return address }
+    if holds(address.bytes, "://") || address.bytes.starts(with: "unix:".utf8) { return address }
     // An IPv6 address has several colons, and stands in brackets in a URL.
     let isIPv6 = address.bytes.first != UInt8(ascii: "[") && address.bytes.count { $0 == UInt8(ascii: ":") } > 1
     let host = isIPv6 ? Array("[".utf8) + address.bytes + Array("]".utf8) : address.bytes
@@ -155,13 +185,14 @@ extension Shell {
     return plan
   }
 
-  private func open(_ name: String, _ plan: ConnectionPlan) throws(ShellError) {
+  private func open(_ name: String, _ plan: ConnectionPlan, _ takeover: Takeover) throws(ShellError) {
     // The broker hears of the end of the old one before the new one begins, which may have the same identifier.
     if let old = connections.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
       close(old)
       remove(old)
     }
-    let connection = ShellConnection(name: name, plan: plan, retryLimit: .foreverAfterFirstConnection)
+    let connection = ShellConnection(
+      name: name, plan: plan, retryLimit: .foreverAfterFirstConnection, takeover: takeover)
     add(connection)
     do {
       try waitForConnection(connection)
@@ -191,6 +222,8 @@ extension Shell {
 
   /// What the broker calls itself, where it tells.
   func software(of connection: ShellConnection) -> String? {
+    // A command for the password is not run for this.
+    guard connection.plan.passwordSource == nil else { return nil }
     var plan = connection.plan
     plan.connectTimeout = .milliseconds(500)
     guard let filter = try? TopicFilter("$SYS/broker/version"),

@@ -31,34 +31,22 @@ struct PublishWords: Sendable {
 struct SubscribeWords: Sendable {
   var subscribe = SubscribeSettings()
   var connection = ConnectionSettings()
-  var options = SubscriptionOptions()
+  var noLocal = false
 
-  private static let own: [Option<SubscriptionOptions>] = [
+  private static let own: [Option<SubscribeWords>] = [
     Option(OptionDescription(long: "no-local", section: .subscriptions, summary: "not what this connection publishes"))
     {
       $0.noLocal = true
-    },
-    Option(
-      OptionDescription(
-        long: "retain-as-published", section: .subscriptions,
-        summary: "let messages keep the retain flag of their publish")
-    ) { $0.retainAsPublished = true },
-    Option(
-      OptionDescription(
-        long: "retain-handling", value: .one("WHEN"), section: .subscriptions,
-        summary: "whether retained messages come: always, new or never (always)")
-    ) { (options, value) throws(UsageError) in
-      options.retainHandling = try value.choice([
-        ("always", .sendAtSubscribe), ("new", .sendIfNew), ("never", .doNotSend),
-      ])
-    },
+    }
   ]
-  private static let qos = SubscribeSettings.options.filter { $0.description.name == "--qos" }
+  private static let subscribeOptions = SubscribeSettings.options.filter {
+    ["--qos", "--retain-handling", "--retain-as-published"].contains($0.description.name)
+  }
   private static let properties = ConnectionSettings.options.filter { $0.description.name == "--property" }
 
   /// What may be typed.
-  static let all =
-    Options<SubscribeWords>(qos) { $1(&$0.subscribe) } + Options(own) { $1(&$0.options) }
+  static let options =
+    Options<SubscribeWords>(subscribeOptions) { $1(&$0.subscribe) } + Options(own) { $1(&$0) }
     + Options(properties) { $1(&$0.connection) }
 }
 
@@ -83,7 +71,7 @@ extension Verb {
       details: """
         It ends when the broker has answered and the values that it keeps have come. + stands for one level, # for all the rest.
         """,
-      options: SubscribeWords.all.descriptions,
+      options: SubscribeWords.options.descriptions,
       examples: [
         Example("Everything.", "sub #"), Example("One level of anything, with QoS 1.", "sub -q 1 home/+/temp"),
         Example("Only what others publish.", "sub --no-local chat/#"),
@@ -100,10 +88,13 @@ extension Verb {
     ) { (shell, call) throws(ShellError) in try shell.unsubscribe(call) },
     Verb(
       name: "subs", section: .messages, form: "", summary: "list the subscriptions",
-      examples: [Example("Of the present connection.", "subs"), Example("Of another one.", "@hall subs")]
+      examples: [
+        Example("Of the present connection.", "subs"), Example("Of another one.", "@hall subs"),
+        Example("No more of this one.", "unsub home/#"),
+      ]
     ) { (shell, call) throws(ShellError) in
       try Terms(call, shell).end()
-      for (subscription, _) in try shell.connection(call).subscriptions {
+      for subscription in try shell.connection(call).subscriptions {
         shell.screen.line("\(subscription.filter)  \(describe(subscription.options))")
       }
     },
@@ -318,7 +309,7 @@ extension Shell {
     let uses = try terms.options(in: call.verb.table)
     for use in uses {
       try reading { () throws(UsageError) in
-        do throws(UsageError) { try SubscribeWords.all.apply(&words, use.option, use) } catch {
+        do throws(UsageError) { try SubscribeWords.options.apply(&words, use.option, use) } catch {
           throw use.mistake(error)
         }
       }
@@ -329,22 +320,23 @@ extension Shell {
     }
     let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection, compatibility) }
     let hasQoS = uses.contains { call.verb.options[$0.option].name == "--qos" }
-    let request = plan.requests[0]  // All filters have the same properties here.
-    let subscriptions = request.subscriptions.map { subscription in
+    // Without identifiers of their own all filters go into one packet.
+    let properties = plan.requests.first?.properties ?? Properties()
+    let subscriptions = plan.requests.flatMap(\.subscriptions).map { subscription in
       var subscription = subscription
-      var options = words.options
-      options.qos = hasQoS ? subscription.options.qos : preferences.qos ?? .atMostOnce
-      subscription.options = options
+      subscription.options.noLocal = words.noLocal
+      if !hasQoS { subscription.options.qos = preferences.qos ?? .atMostOnce }
       return subscription
     }
     let connection = try connected(call)
     if !connection.client.version.hasSubscriptionOptions {
-      guard words.options == SubscriptionOptions(), request.properties.isEmpty else {
+      let isPlain = subscriptions.allSatisfy { $0.options == SubscriptionOptions(qos: $0.options.qos) }
+      guard isPlain, properties.isEmpty else {
         throw .usage("needs \(ProtocolVersion.latest), and this is \(connection.client.version)")
       }
     }
     let before = connection.store.end
-    try subscribe(to: subscriptions, request.properties, on: connection)
+    try subscribe(to: subscriptions, properties, on: connection)
     try pingToMark(connection)
     let retained = connection.store.messages.dropFirst(before - connection.store.messages.startIndex).count {
       $0.retain
@@ -384,13 +376,13 @@ extension Shell {
             refused: "the subscription to '\(subscription.filter)'", reason, answer.properties[.reasonString])
         continue
       }
-      connection.subscriptions.removeAll { $0.subscription.filter == subscription.filter }
+      connection.subscriptions.removeAll { $0.filter == subscription.filter }
       var granted = subscription
       if let qos = QoS(rawValue: reason.rawValue), qos < subscription.options.qos {
         if !connection.name.isEmpty { note("'\(subscription.filter)': the broker grants QoS \(qos.rawValue) only") }
         granted.options.qos = qos
       }
-      connection.subscriptions.append((granted, properties.subscriptionIdentifiers.first))
+      connection.subscriptions.append(granted)
     }
     if let refusal { throw refusal }
   }
@@ -416,7 +408,7 @@ extension Shell {
     from filters: [TopicFilter], on connection: ShellConnection
   ) throws(ShellError) -> UnsubackPacket? {
     let number = try sending { () throws(ProtocolError) in try connection.client.unsubscribe(filters, at: .now) }
-    connection.subscriptions.removeAll { filters.contains($0.subscription.filter) }
+    connection.subscriptions.removeAll { filters.contains($0.filter) }
     guard let number else { return nil }
     let epoch = connection.connectionCount
     var answer: UnsubackPacket??
@@ -432,7 +424,7 @@ extension Shell {
   /// The values that the broker keeps and that pass; throws when there is none.
   func retained(
     _ filter: TopicFilter, _ tests: [TestExpression] = [], _ call: Call
-  ) throws(ShellError) -> [StoredMessage] {
+  ) throws(ShellError) -> [KeptMessage] {
     let found = try retained(filter, like: try connection(call).plan)
     let passing = found.filter { message in tests.allSatisfy { test in message.withView { test.passes($0) } } }
     if !passing.isEmpty { return passing }
@@ -444,7 +436,7 @@ extension Shell {
   func retained(
     _ filter: TopicFilter, like plan: ConnectionPlan, idle: Duration = .milliseconds(300),
     limit: Duration = .seconds(30)
-  ) throws(ShellError) -> [StoredMessage] {
+  ) throws(ShellError) -> [KeptMessage] {
     let aside = try openAside(plan)
     defer { aside.client.disconnect(at: .now) }
     try subscribe(to: [Subscription(filter: filter)], on: aside)

@@ -16,14 +16,18 @@ extension Verb {
       guard let first = call.words.first else { throw .usage("every: TIME is missing: every TIME COMMAND") }
       let term = try shell.fill([first])[0]
       let period = try reading { () throws(UsageError) in try term.argument.durationAboveZero() }
-      let command = try call.command(from: call.words.dropFirst(), "every")
+      var command = try call.command(from: call.words.dropFirst(), "every")
+      command.connection = command.connection ?? call.connectionName ?? shell.currentName.map { Array($0.utf8) }
       let job = shell.addJob("every \(text(term.bytes)) \(command.text)", .every(period, command))
       shell.note("job \(job.number)")
     },
     Verb(
       name: "stop", section: .scripts, form: "[N]", summary: "end what 'every' and 'serve' have begun",
       details: "Without a number all of it.",
-      examples: [Example("Everything.", "stop"), Example("One of them.", "stop 2")]
+      examples: [
+        Example("Everything.", "stop"), Example("One of them.", "stop 2"),
+        Example("What it might be.", "every 1s pub alive 1"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       let number = terms.number()
@@ -40,16 +44,21 @@ extension Verb {
       examples: [
         Example("Leave nothing behind.", "finally clear t/${run}/#"),
         Example("On a connection of that name.", "finally @b pub state idle"),
+        Example("See what is left.", "finally get t/${run}/#"),
       ]
     ) { (shell, call) throws(ShellError) in
       var command = try call.command(from: call.words, "finally")
-      command.connection = command.connection ?? call.connectionName
+      command.connection = command.connection ?? call.connectionName ?? shell.currentName.map { Array($0.utf8) }
       shell.finals.append(command)
     },
     Verb(
       name: "test", section: .scripts, form: "NAME", summary: "name the expectations that follow",
       details: "For --tap. 'expect no' looks at the messages that came since then.",
-      examples: [Example("A name with blanks.", "test \"the lamp follows its switch\"")]
+      examples: [
+        Example("A name with blanks.", "test \"the lamp follows its switch\""),
+        Example("What it is the name of.", "expect lamp payload = ON"),
+        Example("Only messages from here on count.", "test quiet; expect no alarm/#"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       let name = text(try terms.next("NAME").bytes)
@@ -59,7 +68,10 @@ extension Verb {
     },
     Verb(
       name: "sleep", section: .scripts, form: "TIME", summary: "wait",
-      examples: [Example("Messages are shown meanwhile.", "sleep 10s"), Example("Less than a second.", "sleep 300ms")]
+      examples: [
+        Example("Messages are shown meanwhile.", "sleep 10s"), Example("Less than a second.", "sleep 300ms"),
+        Example("For a message rather than a time.", "expect t/ready within 1m"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       let time = try terms.duration("TIME")
@@ -69,7 +81,10 @@ extension Verb {
     Verb(
       name: "source", section: .scripts, form: "FILE", summary: "run the commands in a file",
       details: "It ends at the first that fails.",
-      examples: [Example("A script.", "source lamp.mq")]
+      examples: [
+        Example("A script.", "source lamp.mq"), Example("One that was saved.", "save session.mq; source session.mq"),
+        Example("The same from outside.", "!mqshell lamp.mq"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       let path = try terms.next("FILE")
@@ -116,7 +131,10 @@ extension Verb {
     Verb(
       name: "history", section: .shell, form: "[N]", summary: "show the last lines that were typed",
       details: "Ctrl-R searches in them, and the arrow keys bring them back.",
-      examples: [Example("The last twenty.", "history"), Example("More.", "history 100")]
+      examples: [
+        Example("The last twenty.", "history"), Example("More.", "history 100"),
+        Example("As a script.", "save session.mq"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       let count = terms.number() ?? 20
@@ -125,7 +143,9 @@ extension Verb {
     },
     Verb(
       name: "help", section: .shell, form: "[VERB]", summary: "list the commands, or tell about one",
-      examples: [Example("All of them.", "help"), Example("One of them.", "help expect")]
+      examples: [
+        Example("All of them.", "help"), Example("One of them.", "help expect"), Example("The manual.", "!man mqshell"),
+      ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       guard let name = terms.nextIfAny() else { return shell.help() }
@@ -138,7 +158,9 @@ extension Verb {
     Verb(
       name: "quit", section: .shell, form: "", summary: "take leave of the brokers and end",
       details: "Ctrl-D does the same.",
-      examples: [Example("Good-bye.", "quit")]
+      examples: [
+        Example("Good-bye.", "quit"), Example("The same.", "exit"), Example("Only from one broker.", "close hall"),
+      ]
     ) { (shell, call) throws(ShellError) in
       try Terms(call, shell).end()
       shell.quit()
@@ -191,7 +213,7 @@ extension Shell {
       case "within": preferences.within = try value.durationAboveZero()
       case "mute": preferences.isMuted = try isOn()
       case "keep-going": preferences.keepsGoing = try isOn()
-      case "format": (screen.format, formatName) = (try format(value), value.bytes)
+      case "format": (screen.format, preferences.format) = (try format(value), value.bytes)
       default:
         throw UsageError(
           "\"\(text(name.bytes))\" is no setting; there are qos, retain, within, format, mute and keep-going")
@@ -218,7 +240,7 @@ extension Shell {
   private func showPreferences() {
     table([
       ("qos", "\(preferences.qos?.rawValue ?? 0)"), ("retain", preferences.retains ? "on" : "off"),
-      ("within", "\(preferences.within ?? Self.standardPatience)"), ("format", text(formatName)),
+      ("within", "\(preferences.within ?? Self.standardPatience)"), ("format", text(preferences.format)),
       ("mute", preferences.isMuted ? "on" : "off"), ("keep-going", preferences.keepsGoing ? "on" : "off"),
     ])
   }
@@ -259,42 +281,48 @@ extension Shell {
   // MARK: - Help
 
   func help() {
-    screen.line(
-      "To see messages:  open localhost   then   sub #   and watch.  Ctrl-C cancels, Ctrl-D leaves, TAB completes.")
-    for section in Verb.Section.allCases {
-      screen.line("")
-      screen.line(section.rawValue, .topic)
-      for verb in Verb.all where verb.section == section {
-        screen.line("  \(verb.name)" + String(repeating: " ", count: 9 - verb.name.utf8.count) + verb.summary)
-      }
+    screen.line("To see what happens at a broker:")
+    for (command, meaning) in [
+      ("open localhost", "connect; another host, user or port: help open"), ("sub #", "show every message"),
+      ("pub a/topic some text", "publish one"),
+    ] {
+      screen.line("  \(command)" + String(repeating: " ", count: 26 - command.utf8.count) + meaning)
     }
     screen.line("")
-    screen.line("'help VERB' tells more, with examples. 'man mqshell' has the language.")
+    for section in Verb.Section.allCases {
+      let names = Verb.all.filter { $0.section == section }.map(\.name).joined(separator: "  ")
+      screen.line("  \(section.rawValue)" + String(repeating: " ", count: 14 - section.rawValue.utf8.count) + names)
+    }
+    screen.line("")
+    screen.line("'help VERB' tells about each, with examples. 'man mqshell' has the language.")
+    screen.line("TAB completes, topics too. Ctrl-R searches, Ctrl-C cancels, Ctrl-D leaves.")
   }
 }
 
 extension Verb {
   /// What `help` says of it, on one screen.
   var help: [String] {
-    var lines = wrapped("\(name) \(form)", indent: 0) + ["", "  \(sentence(summary))"]
+    var lines = wrapped("\(name) \(form)", indent: 0) + ["  \(sentence(summary))"]
     lines += wrapped(details, indent: 2)
     if options.count > 8 {
-      lines += ["", "  Options, as of mqsub and mqpub ('man mqshell' tells about them):"]
-      lines += wrapped(options.map { $0.spellings.first ?? "" }.joined(separator: " "), indent: 2)
+      lines += wrapped(
+        "Options, as of mqsub: " + options.map { $0.spellings.first ?? "" }.joined(separator: " "), indent: 2)
     } else if !options.isEmpty {
       lines.append("")
       let heads = options.map { $0.spellings.joined(separator: ", ") + ($0.valueName.map { " \($0)" } ?? "") }
-      let width = min(28, heads.map(\.count).max() ?? 0)
+      let width = min(20, heads.map(\.count).max() ?? 0)
       for (option, head) in zip(options, heads) {
-        let summary = option.plainSummary
+        // The summary begins behind the head, or below one that is too long.
+        let summary = wrapped(option.plainSummary, indent: width + 4)
         if head.count > width {
-          lines += ["  \(head)", String(repeating: " ", count: width + 4) + summary]
+          lines += ["  \(head)"] + summary
         } else {
-          lines.append("  \(head)" + String(repeating: " ", count: width - head.count + 2) + summary)
+          lines.append("  \(head)" + (summary.first ?? "").dropFirst(head.count + 2))
+          lines += summary.dropFirst()
         }
       }
     }
-    lines += ["", "Examples"]
+    lines.append("")
     for example in examples { lines += ["  # \(example.explanation)", "  \(example.command)"] }
     return lines
   }
@@ -305,7 +333,7 @@ extension Verb {
     var lines: [String] = []
     var line = ""
     for word in text.split(separator: " ") {
-      if !line.isEmpty, line.count + word.count + 1 + indent > 80 {
+      if !line.isEmpty, line.count + word.count + 1 > 80 {
         lines.append(line)
         line = ""
       }

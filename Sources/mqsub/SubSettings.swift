@@ -50,8 +50,7 @@ struct SubSettings: Sendable {
         .init("Columns: time, topic, length.", "mqsub -t '#' -F '@H:@M:@S %-40.40t %8l'"),
         .init("Remove all retained messages below old.", "mqsub -t 'old/#' --remove-retained -v"),
       ],
-      environment: CommandSettings.variables,
-      sections: [
+      chapters: [
         .formats, .tests, .liveView,
         .compatibility(
           "mosquitto_sub",
@@ -67,7 +66,8 @@ struct SubSettings: Sendable {
             too; %j is valid JSON whatever the payload, and %J copies numbers as they are.
             """,
           ]),
-      ]),
+      ],
+      environment: CommandSettings.variables),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }

@@ -20,6 +20,8 @@ struct Subscriber: ~Copyable {
   private var phase = Phase.running
 
   private var selection: MessageSelection
+  /// Whether every message is wanted, so that none need be looked at.
+  private let wantsAll: Bool
   private var received = 0
   /// Whether the sink has dealt with all that it took, and whether it has enough for the time being.
   private var isSinkDone = true
@@ -68,6 +70,7 @@ struct Subscriber: ~Copyable {
     self.signals = signals
     self.recording = recording
     selection = plan.selection
+    wantsAll = plan.selection == MessageSelection() && !plan.removesRetained
     self.limit = limit
     var settings = connection.client(
       retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
@@ -138,7 +141,7 @@ struct Subscriber: ~Copyable {
     // What comes behind the last message wanted is not acknowledged: it stays with the broker.
     guard case .running = phase else { return }
     if quietSince != nil { quietSince = driver.now }
-    guard isWanted(message) else {
+    guard wantsAll || isWanted(message) else {
       if let delivery { client.acknowledge(delivery) }
       return
     }
@@ -269,25 +272,14 @@ struct Subscriber: ~Copyable {
     hasPong = false
     guard let sign else { return outageReport.failed(error, to: diagnostics) }
     if plan.takeover == .exit {
-      diagnostics.error(explanation(of: sign))
+      diagnostics.error(sign.explanation(identifier: connection.connect.clientIdentifier))
       // Only the broker's word is worth the status that says it.
       return leave(sign == .told ? .reasonCode(ReasonCode.sessionTakenOver.rawValue) : .connectionLost)
     }
     client.holdOff(until: driver.now + Self.takeoverPause)
     outageReport.failed(
-      explanation(of: sign), ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
-  }
-
-  private func explanation(of sign: TakeoverWatch.Sign) -> String {
-    let identifier = "'\(connection.connect.clientIdentifier)'"
-    let advice = "give each client an identifier of its own (-i, or -I for a prefix)"
-    return switch sign {
-    case .told:
-      "session taken over: another client connected with the client identifier \(identifier); \(advice)"
-    case .pattern:
-      "the broker closed three connections soon after they were made: most probably another client uses the client "
-        + "identifier \(identifier); \(advice)"
-    }
+      sign.explanation(identifier: connection.connect.clientIdentifier),
+      ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
   }
 
   // MARK: - Time
@@ -349,7 +341,7 @@ struct Subscriber: ~Copyable {
   /// Nothing has come for as long as was asked for.
   private mutating func quiet() {
     if case .retainedEnd(let needsMessage, _) = plan.end {
-      if needsMessage, received == 0 { diagnostics.error("the broker keeps no such value") }
+      if needsMessage, received == 0 { diagnostics.error("the broker keeps no value for \(answers.names)") }
       return complete(needsMessage && received == 0 ? .nothingThere : .ok)
     }
     if plan.count == nil, plan.finalTests.isEmpty { return complete(.ok) }
@@ -406,10 +398,11 @@ struct Subscriber: ~Copyable {
   private mutating func lost(_ error: ConnectionError) -> ExitStatus? {
     switch phase {
     case .leaving(let status, _): return status
-    case .completing(let status, _): phase = .over(status)
-    case .running:
+    case .completing(let status, _) where removal.isDone: phase = .over(removal.status ?? status)
+    case .running, .completing:
       let sign = takeover.ended(error, at: driver.now)
-      diagnostics.error(sign == .told ? explanation(of: .told) : "\(error)")
+      let identifier = connection.connect.clientIdentifier
+      diagnostics.error(sign == .told ? TakeoverWatch.Sign.told.explanation(identifier: identifier) : "\(error)")
       phase = .over(compatibility.status(of: error))
     case .over: return nil
     }

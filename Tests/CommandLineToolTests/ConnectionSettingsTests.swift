@@ -115,11 +115,8 @@ struct ConnectionOptionTests {
   @Test("every option of the group has a row above")
   func completeness() {
     let refused = ["--tls-engine", "--tls-engine-kpass-sha1"]
-    let words =
-      (Self.rows + TransportOptionTests.rows + TLSOptionTests.rows).flatMap(\.words) + [
-        "-I", "--id-prefix", "--tls-info",
-      ]
-      + refused
+    let rows = Self.rows + TransportOptionTests.rows + TLSOptionTests.rows
+    let words = rows.flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"] + refused
     for option in ConnectionSettings.options.map(\.description) + [ConnectionSettings.urlDescription] {
       #expect(option.spellings.contains { words.contains($0) }, "\(option.name)")
     }

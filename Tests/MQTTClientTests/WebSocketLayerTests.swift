@@ -80,6 +80,11 @@ import Testing
     #expect(lines.first == "GET /a?b=c HTTP/1.1")
     #expect(lines[1] == "Host: [::1]")
     #expect(lines.last == "X-Site: 7")
+    for (port, isOverTLS, host) in [(80, false, "h"), (443, true, "h"), (443, false, "h:443"), (80, true, "h:80")] {
+      let layer = WebSocketLayer(WebSocketSettings(), host: "h", port: UInt16(port), isOverTLS: isOverTLS)
+      let text = String(decoding: try LayerRun.started(layer).request, as: UTF8.self)
+      #expect(text.contains("\r\nHost: \(host)\r\n"))
+    }
   }
 
   @Test(

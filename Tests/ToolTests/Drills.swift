@@ -345,6 +345,51 @@ struct Drills {
     responder.signal(15)
   }
 
+  @Test(
+    "a one-shot publish over TLS takes at most 8 ms and a fifth of mosquitto_pub's time, at most 0.8 of its CPU, resumed 0.7",
+    .needs("mosquitto", "mosquitto_pub", "openssl"))
+  func tlsOneShot() throws {
+    let certificates = try Certificates.shared()
+    let listener = RealBroker.Listener.tls(try certificates.issue())
+    let broker = try RealBroker(listeners: [listener])
+    let home = try TemporaryFolder()
+    let options =
+      broker.options(of: listener) + ["--cafile", certificates.root.certificate, "-V", "311", "-t", "t", "-m", "21.5"]
+    let runs: [(name: String, tool: String, environment: [String: String?])] = [
+      ("mqpub", "mqpub", ["XDG_CACHE_HOME": "/dev/null"]), ("mqpub resumed", "mqpub", [:]),
+      ("mosquitto_pub", "mosquitto_pub", [:]),
+    ]
+    var times: [String: [Double]] = [:]
+    var cpu: [String: [Double]] = [:]
+    for round in 0..<110 {
+      for run in runs {
+        let clock = ContinuousClock()
+        var tool: ToolProcess?
+        let time = try clock.measure {
+          tool = try ToolProcess(run.tool, options, environment: run.environment, home: home)
+          try tool?.wait()
+        }
+        try #require(tool?.end == .exited(0))
+        if round < 10 { continue }
+        times[run.name, default: []].append(seconds(time) * 1000)
+        cpu[run.name, default: []].append(seconds(try #require(tool?.usage).cpuTime) * 1000)
+      }
+    }
+    for (name, _, _) in runs {
+      figure(
+        """
+        one-shot over TLS, \(name): median \(format(median(times[name]!))) ms, least \(format(times[name]!.min()!)) ms, \
+        CPU median \(format(median(cpu[name]!))) ms, least \(format(cpu[name]!.min()!)) ms
+        """)
+    }
+    let theirs = (time: median(times["mosquitto_pub"]!), cpu: median(cpu["mosquitto_pub"]!))
+    for (name, share) in [("mqpub", 0.8), ("mqpub resumed", 0.7)] {
+      #expect(median(times[name]!) <= 8)
+      #expect(median(times[name]!) <= theirs.time / 5)
+      #expect(median(cpu[name]!) <= theirs.cpu * share, "\(name)")
+    }
+  }
+
   /// CPU seconds of the fastest of some runs: the one that was disturbed least.
   private func leastTime(_ runs: Int = 5, _ run: () throws -> ToolProcess) throws -> Double {
     var times: [Double] = []
@@ -420,5 +465,38 @@ struct Drills {
       "live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs"
     )
     #expect(median(times) < 1000)
+  }
+
+  @Test(
+    "--top keeps up with 50,000 messages a second on 10,000 topics, all of them expanded", .needs("mosquitto"))
+  func topTime() throws {
+    let broker = try RealBroker()
+    let terminal = try Terminal("mqsub", broker.options + ["-t", "#", "--top"], columns: 200, rows: 50)
+    try terminal.waitForScreen("subscribed", columns: 200, rows: 50) { $0.row(with: "subscribed to") != nil }
+    try terminal.type("Ess")  // By rate: the rows move.
+    let publisher = try ToolProcess("mqpub", broker.options + ["-l", "--line-topic"], input: .held)
+    let beats = 100
+    var next = ContinuousClock.now
+    for beat in 0..<beats {
+      publisher.write(
+        (0..<5_000).map { "site/\($0 % 10)/device-\($0 / 10 % 100)/\((beat + $0 / 1000) % 10) \($0).\(beat)\n" }
+          .joined())
+      next += .milliseconds(100)
+      usleep(UInt32(max(0, (next - .now) / .microseconds(1))))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(30)) == .exited(0))
+    try terminal.waitForScreen("all of them", columns: 200, rows: 50, timeout: .seconds(30)) {
+      $0.text(1).hasPrefix("10,000 topics, 500,000 messages, ")
+    }
+    try terminal.type("q")
+    #expect(try terminal.wait() == .exited(0))
+    let usage = try #require(terminal.usage)
+    figure(
+      """
+      --top, 500,000 messages on 10,000 topics within 10 s, 200 by 50: \(format(seconds(usage.cpuTime))) s of CPU time \
+      (\(format(seconds(usage.userTime))) user), \(terminal.output.count / 1000) kB to the terminal
+      """)
+    #expect(usage.cpuTime < .seconds(5))
   }
 }

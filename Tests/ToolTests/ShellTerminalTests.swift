@@ -38,6 +38,7 @@ struct ShellTerminalTests {
     try terminal.read(until: "127.0.0.1> pub t/half 'typed before")
     try terminal.type(" and after'\r")
     try terminal.read(until: "t/half  typed before and after\r\n")
+    try terminal.read(until: "127.0.0.1> ")
     try terminal.type("\u{4}")
     #expect(try terminal.wait() == .exited(0))
     Expect.eventually { broker.log.contains("disconnected.") }
@@ -156,6 +157,7 @@ struct ShellTerminalTests {
     #expect(!terminal.outputText.contains("t/never  "))
     try terminal.type("nonsense\r")
     try terminal.read(until: "\"nonsense\" is no command")
+    try terminal.read(until: "127.0.0.1> ")
     try terminal.type("\u{4}")
     #expect(try terminal.wait() == .exited(0))
   }
@@ -225,7 +227,7 @@ struct ShellTerminalTests {
     try terminal.read(until: "Not connected. Try:  open localhost     (help for more, Ctrl-D to leave)\r\n")
     try terminal.read(until: "mq> ")
     try terminal.type("help\r")
-    try terminal.read(until: "To see messages:  open localhost   then   sub #   and watch.")
+    try terminal.read(until: "show every message")
     try terminal.read(until: "mq> ")
     try terminal.type("open localhost:\(broker.port)\r")
     try terminal.read(until: "localhost:\(broker.port)  MQTT 5, session new, mosquitto \(RealBroker.version), ")
@@ -248,6 +250,7 @@ struct ShellTerminalTests {
     try terminal.read(until: "21.7\r\n")
     try terminal.type("save session.mq\r")
     try terminal.read(until: "4 lines saved in session.mq")
+    try terminal.read(until: "localhost> ")
     try terminal.type("\u{4}")
     #expect(try terminal.wait() == .exited(0))
     Expect.text(

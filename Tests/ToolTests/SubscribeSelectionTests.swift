@@ -223,7 +223,7 @@ struct SubscribeSelectionTests {
     let none = try scene.run("-V", version, "-t", "c/#", "--get")
     #expect(none.end == .exited(6))
     #expect(none.output.isEmpty)
-    #expect(none.errorText.contains("keeps no"))
+    #expect(none.errorText.contains("keeps no value for 'c/#'"))
   }
 
   @Test("--get waits for PINGRESP however slow the broker is, and for the values behind it")

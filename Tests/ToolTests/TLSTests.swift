@@ -12,6 +12,8 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
   var host = "127.0.0.1"
   /// Whether it is about certificates.
   var hasAuthority = true
+  /// A line for the client's openssl.cnf.
+  var openSSL = ""
   /// What `--tls-info` says, or the error.
   var words: [String]
   var status: Int32 = 0
@@ -47,8 +49,8 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
       testDescription: "good pin", listener: { .tls(try $0.issue()) },
       options: { ["--tls-pin", "sha256//" + (try $0.pin(try $0.issue()))] }, words: ["verified      as 127.0.0.1"]),
     TLSCase(
-      testDescription: "TLS 1.2", listener: { .tls(try $0.issue(), lines: ["tls_version tlsv1.2"]) },
-      options: { _ in [] }, words: ["version       TLSv1.2"]),
+      testDescription: "TLS 1.2", listener: { .tls(try $0.issue()) }, options: { _ in [] },
+      openSSL: "MaxProtocol = TLSv1.2", words: ["version       TLSv1.2"]),
     TLSCase(
       testDescription: "TLS 1.3", listener: { .tls(try $0.issue(), lines: ["tls_version tlsv1.3"]) },
       options: { _ in ["--tls-version", "tlsv1.3"] }, words: ["version       TLSv1.3"]),
@@ -144,13 +146,17 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
   @Test("accepted, by mqpub, mqsub and --tls-info", arguments: accepted)
   func accept(test: TLSCase) throws {
     let (server, options) = try serve(test, try .shared())
+    let folder = try TemporaryFolder()
+    let environment = try openSSLConfiguration(test.openSSL, in: folder)
     try withExtendedLifetime(server) {
-      let publish = try ToolProcess.run("mqpub", options + ["-t", "t", "-m", "x", "-q", "1", "-r"])
+      let publish = try ToolProcess.run(
+        "mqpub", options + ["-t", "t", "-m", "x", "-q", "1", "-r"], environment: environment)
       expectSuccess(publish)
-      let subscribe = try ToolProcess.run("mqsub", options + ["-t", "t", "-q", "2", "-C", "1", "-W", "10"])
+      let subscribe = try ToolProcess.run(
+        "mqsub", options + ["-t", "t", "-q", "2", "-C", "1", "-W", "10"], environment: environment)
       expectSuccess(subscribe)
       #expect(subscribe.outputText == "x\n")
-      let info = try ToolProcess.run("mqsub", options + ["--tls-info"])
+      let info = try ToolProcess.run("mqsub", options + ["--tls-info"], environment: environment)
       expectSuccess(info)
       for word in test.words { #expect(info.outputText.contains(word), "\(info.outputText)") }
     }
@@ -181,7 +187,7 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
       "mqpub", broker.options(of: listener) + ["--cafile", certificates.root.certificate, "--tls-info"])
     #expect(tool.end == .exited(8))
     for line in [
-      "verified      no\n", "subject     O=Example,CN=who\n", "names       elsewhere.example\n",
+      "verified      no\n", "subject     CN=who,O=Example\n", "names       elsewhere.example\n",
       "valid       2020-01-01 00:00:00 to 2099-12-31 00:00:00 UTC\n",
       "public key  sha256//\(try certificates.pin(pair))\n",
     ] { #expect(tool.outputText.contains(line), "\(tool.outputText)") }
@@ -219,28 +225,16 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
     expectSuccess(try ToolProcess.run("mqpub", options, environment: ["MQTOOLS_CAFILE": certificates.root.certificate]))
   }
 
-  @Test("openssl.cnf is honoured")
+  @Test("what openssl.cnf forbids is not spoken")
   func configurationOfOpenSSL() throws {
     let certificates = try Certificates.shared()
-    let listener = RealBroker.Listener.tls(try certificates.issue(), lines: ["tls_version tlsv1.2"])
+    let listener = RealBroker.Listener.tls(try certificates.issue(), lines: ["tls_version tlsv1.3"])
     let broker = try RealBroker(listeners: [listener])
-    let folder = try TemporaryFolder()
-    let file = try folder.write(
-      "openssl.cnf",
-      """
-      openssl_conf = all
-      [all]
-      ssl_conf = ssl
-      [ssl]
-      system_default = default
-      [default]
-      MinProtocol = TLSv1.3
-
-      """)
-    let tool = try ToolProcess.run(
-      "mqpub", broker.options(of: listener) + ["--cafile", certificates.root.certificate, "-t", "t", "-n"],
-      environment: ["OPENSSL_CONF": file])
-    #expect(tool.end == .exited(23), "\(tool.errorText)")
+    expectError(
+      try ToolProcess.run(
+        "mqpub", broker.options(of: listener) + ["--cafile", certificates.root.certificate, "-t", "t", "-n"],
+        environment: try openSSLConfiguration("MaxProtocol = TLSv1.2", in: broker.folder)), 23,
+      ["does not speak the version of TLS", "openssl.cnf"])
   }
 
   @Test("the broker is asked for the name of --tls-name, and shows the certificate for it")
@@ -451,6 +445,23 @@ func expectError(
   #expect(tool.output.isEmpty, sourceLocation: sourceLocation)
   #expect(tool.errorText.split(separator: "\n").count == 1, "\(tool.errorText)", sourceLocation: sourceLocation)
   for word in words { #expect(tool.errorText.contains(word), "\(tool.errorText)", sourceLocation: sourceLocation) }
+}
+
+/// The environment of a program whose openssl.cnf has this line for TLS.
+func openSSLConfiguration(_ line: String, in folder: TemporaryFolder) throws -> [String: String?] {
+  let file = try folder.write(
+    "openssl.cnf",
+    """
+    openssl_conf = all
+    [all]
+    ssl_conf = ssl
+    [ssl]
+    system_default = default
+    [default]
+    \(line)
+
+    """)
+  return ["OPENSSL_CONF": file]
 }
 
 func permissions(of path: String) throws -> Int {

@@ -3,7 +3,33 @@ import Testing
 
 /// The ways to a broker.
 enum Transport: String, CaseIterable, Sendable {
-  case tcp, unix, webSocket, scatteredWebSocket, socks, httpProxy, webSocketThroughSocks, webSocketThroughHTTPProxy
+  case tcp, unix, tls, webSocket, scatteredWebSocket, webSocketOverTLS
+  case socks, httpProxy, tlsThroughSocks, tlsThroughHTTPProxy, webSocketThroughSocks, webSocketOverTLSThroughHTTPProxy
+
+  fileprivate var usesTLS: Bool {
+    [.tls, .webSocketOverTLS, .tlsThroughSocks, .tlsThroughHTTPProxy, .webSocketOverTLSThroughHTTPProxy].contains(self)
+  }
+
+  fileprivate var proxy: RealProxy.Kind? {
+    switch self {
+    case .socks, .tlsThroughSocks, .webSocketThroughSocks: .microsocks
+    case .httpProxy, .tlsThroughHTTPProxy, .webSocketOverTLSThroughHTTPProxy: .tinyproxy
+    default: nil
+    }
+  }
+
+  fileprivate func listener() throws -> RealBroker.Listener {
+    let pair = usesTLS ? try Certificates.shared().issue() : nil
+    switch self {
+    case .unix: return .unix
+    case .webSocket, .webSocketThroughSocks: return .webSocket
+    case .tls, .tlsThroughSocks, .tlsThroughHTTPProxy: return .tls(try #require(pair))
+    case .webSocketOverTLS, .webSocketOverTLSThroughHTTPProxy:
+      let pair = try #require(pair)
+      return .webSocketTLS(certificate: pair.certificate, key: pair.key)
+    case .tcp, .scatteredWebSocket, .socks, .httpProxy: return .plain
+    }
+  }
 }
 
 /// A real broker, and whatever stands in front of it.
@@ -15,24 +41,23 @@ final class Way: Sendable {
   private let proxy: RealProxy?
 
   init(_ transport: Transport, lines: [String] = []) throws {
-    let broker = try RealBroker(listeners: transport == .unix ? [.unix] : [.webSocket], lines: lines)
-    self.broker = broker
+    let listener = try transport.listener()
+    broker = try RealBroker(listeners: listener == .plain ? [] : [listener], lines: lines)
     gateway = transport == .scatteredWebSocket ? try WebSocketGateway(to: broker.port, style: .scattered) : nil
-    switch transport {
-    case .socks, .webSocketThroughSocks: proxy = try RealProxy(.microsocks)
-    case .httpProxy, .webSocketThroughHTTPProxy: proxy = try RealProxy(.tinyproxy)
-    default: proxy = nil
-    }
-    let through = proxy.map { ["--proxy", "\($0.kind.scheme)://127.0.0.1:\($0.port)"] } ?? []
-    switch transport {
-    case .tcp, .socks, .httpProxy: options = broker.options + through
-    case .unix: options = ["--unix", broker.unixPath]
-    case .webSocket: options = ["-h", "127.0.0.1", "-p", "\(broker.port(of: .webSocket))", "--ws"]
-    case .scatteredWebSocket: options = ["-L", "ws://127.0.0.1:\(gateway?.port ?? 0)/mqtt"]
-    // The name is looked up by the proxy.
-    case .webSocketThroughSocks, .webSocketThroughHTTPProxy:
-      options = ["-L", "ws://localhost:\(broker.port(of: .webSocket))"] + through
-    }
+    proxy = try transport.proxy.map { try RealProxy($0) }
+    let port = gateway?.port ?? broker.port(of: listener)
+    var options =
+      switch transport {
+      case .unix: ["--unix", broker.unixPath]
+      case .tcp, .socks, .httpProxy: ["-h", "127.0.0.1", "-p", "\(port)"]
+      // The name is looked up by the proxy, if there is one.
+      case .tls, .tlsThroughSocks, .tlsThroughHTTPProxy: ["-L", "mqtts://localhost:\(port)"]
+      case .webSocketOverTLS, .webSocketOverTLSThroughHTTPProxy: ["-L", "wss://localhost:\(port)/mqtt"]
+      case .webSocket, .scatteredWebSocket, .webSocketThroughSocks: ["-h", "127.0.0.1", "-p", "\(port)", "--ws"]
+      }
+    if transport.usesTLS { options += ["--cafile", try Certificates.shared().root.certificate] }
+    if let proxy { options += ["--proxy", "\(proxy.kind.scheme)://127.0.0.1:\(proxy.port)"] }
+    self.options = options
   }
 }
 
@@ -144,7 +169,8 @@ struct TransportTests {
     // Plain MQTT to such a port.
     let tool = try ToolProcess.run("mqpub", ["-h", "127.0.0.1", "-p", "\(port)", "-t", "t", "-m", "x"])
     #expect(tool.end == .exited(21))
-    #expect(tool.errorText.contains("speaks HTTP, not MQTT (is it a port for WebSocket? see --ws)"))
+    #expect(
+      tool.errorText.contains("an HTTP server answers there, no MQTT broker (is it a port for WebSocket? see --ws)"))
   }
 
   @Test("header fields are sent, and their values shown to nobody")

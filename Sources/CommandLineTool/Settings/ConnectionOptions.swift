@@ -42,6 +42,29 @@ extension ConnectionSettings {
     long: "log-json", section: .diagnostics, summary: "write each line on standard error as a JSON object",
     details: "Its members are time, level, tool and message.")
 
+  /// The options for tools in which other short letters than these mean something else: those of the group that have a long name.
+  public static let optionsWithLongNames: [Option<ConnectionSettings>] = {
+    var options = Self.options.filter { !$0.description.long.isEmpty }
+    for index in options.indices where !["h", "p", "u", "P", "i", "V"].contains(options[index].description.short) {
+      options[index].description.short = ""
+    }
+    let spellings = options.flatMap(\.description.spellings)
+    for index in options.indices { options[index].description = options[index].description.naming(only: spellings) }
+    return options
+  }()
+
+  /// What `--url` is for such tools, which have topics of their own.
+  public static let urlDescriptionWithoutTopic: OptionDescription = {
+    var description = urlDescription
+    description.short = ""
+    description.summary = "broker and user in one: mqtt://USER:PASSWORD@HOST:PORT"
+    description.details = """
+      Only HOST is needed. USER and PASSWORD belong to this HOST: an option that names another one drops them. In both, %40 \
+      stands for @ and so on for any byte. An IPv6 address stands in brackets.
+      """
+    return description
+  }()
+
   /// The options of the group, except `-L`.
   public static let options: [Option<ConnectionSettings>] = brokerOptions + transportOptions + tlsOptions
 
@@ -57,7 +80,7 @@ extension ConnectionSettings {
       OptionDescription(
         short: "p", long: "port", value: .one("PORT"), section: .connection,
         summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
-        details: "0 makes the host the path of a unix socket.")
+        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.")
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(
@@ -106,8 +129,8 @@ extension ConnectionSettings {
         short: "V", long: "protocol-version", value: .one("VERSION"), section: .session,
         summary: "auto, 5, 311 or 31 (auto)",
         details: """
-          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it; a version that is named never falls \
-          back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
+          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it, which it remembers for a day in \
+          ~/.cache/mqtools; a version that is named never falls back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
           can tell the truth about it. The words mqttv5, mqttv311 and mqttv31 are understood as well.
           """)
     ) { (settings, value) throws(UsageError) in

@@ -25,7 +25,7 @@ extension ConnectionPlan {
     client.tls = tls?.clientConfiguration
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
     if case .command(let command) = proxyPasswordSource { client.proxyPassword = password(ofCommand: command) }
-    if case .auto = version { client.fallbackVersions = [.v311] }
+    if case .auto = version { VersionMemory.choose(for: &client) }
     return client
   }
 

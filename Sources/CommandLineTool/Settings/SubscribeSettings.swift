@@ -27,7 +27,8 @@ public struct SubscribeSettings: Sendable {
   var idleTime: Duration?
   var endsSession = false
   var readyCommand: [UInt8]?
-  var takeover = Takeover.exit
+  /// What to do when another client connects with our client identifier.
+  public internal(set) var takeover = Takeover.exit
 
   /// A filter, and what was said of it alone.
   struct WantedFilter: Sendable {
