@@ -26,9 +26,12 @@ let strict: [SwiftSetting] =
 #endif
 
 /// One of the command-line tools. They are linked by `Scripts/build`, which says how and why.
-func tool(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tool(
+  _ name: String, _ dependencies: [Target.Dependency] = [], linkerSettings: [LinkerSetting] = []
+) -> Target {
   .executableTarget(
-    name: name, dependencies: ["CommandLineTool", "MQTTClient", "MQTT"] + dependencies, swiftSettings: strict)
+    name: name, dependencies: ["CommandLineTool", "MQTTClient", "MQTT"] + dependencies, swiftSettings: strict,
+    linkerSettings: linkerSettings)
 }
 
 func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
@@ -38,6 +41,7 @@ func tests(_ name: String, of dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "mqtools",
   platforms: [.macOS(.v15)],
+  dependencies: [.package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0")],
   targets: [
     .systemLibrary(name: "COpenSSL", pkgConfig: openSSL, providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
@@ -49,6 +53,10 @@ let package = Package(
 
     tool("mqpub"),
     tool("mqsub"),
+    tool("mqrr"),
+    // An archive of readline, which Scripts/build chooses, does not say that it wants terminfo.
+    tool("mqshell", ["CReadline"], linkerSettings: [.linkedLibrary("tinfo", .when(platforms: [.linux]))]),
+    tool("mqbench", [.product(name: "Histogram", package: "hdrhistogram-swift")]),
 
     // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
     .target(
@@ -57,6 +65,7 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("ToolTests", of: ["mqpub", "mqsub"]),
+    tests("ShellTests", of: ["mqshell", "CommandLineTool", "MQTT"]),
+    tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench", "MQTT"]),
   ]
 )

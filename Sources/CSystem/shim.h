@@ -63,6 +63,28 @@ static inline struct timespec modificationTime(struct stat status) {
 #endif
 }
 
+static inline int socketName(int descriptor, struct sockaddr *address, socklen_t *length) {
+  return getsockname(descriptor, address, length);
+}
+
+// The next connection to a listening socket; like the sockets of makeStreamSocket.
+static inline int acceptSocket(int listener) {
+#if defined(__linux__)
+  // Its declaration hangs on a feature macro.
+  extern int accept4(int, struct sockaddr *, socklen_t *, int);
+  return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  int descriptor = accept(listener, NULL, NULL);
+  if (descriptor >= 0) {
+    int on = 1;
+    setNonBlocking(descriptor);
+    setCloseOnExec(descriptor);
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  }
+  return descriptor;
+#endif
+}
+
 // A stream socket that does not block and is not handed to programs that we start.
 static inline int makeStreamSocket(int family) {
 #if defined(__linux__)
@@ -97,6 +119,44 @@ static inline int unacknowledgedBytes(int descriptor) {
   return -1;
 #endif
 }
+
+// Waits for descriptors; a negative time means for ever.
+static inline int pollFor(struct pollfd *entries, nfds_t count, int64_t nanoseconds) {
+#if defined(__linux__)
+  // Its declaration hangs on a feature macro.
+  extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  return ppoll(entries, count, nanoseconds < 0 ? NULL : &time, NULL);
+#else
+  // Rounded up: waking before the deadline would only mean waiting again.
+  int64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 > 0);
+  return poll(entries, count, nanoseconds < 0 ? -1 : milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
+#endif
+}
+
+#if defined(__linux__)
+// epoll(7), whose event holds a union.
+struct EpollFound {
+  uint64_t token;
+  uint32_t events;
+};
+
+static inline int changeEpoll(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data = {.u64 = token}};
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+// What is ready now, 64 at most.
+static inline int lookAtEpoll(int epoll, struct EpollFound found[64]) {
+  struct epoll_event events[64];
+  int count = epoll_wait(epoll, events, 64, 0);
+  for (int index = 0; index < count; index++) {
+    found[index].token = events[index].data.u64;
+    found[index].events = events[index].events;
+  }
+  return count;
+}
+#endif
 
 // A pipe whose ends are not handed to programs that we start.
 static inline int makePipe(int ends[2]) {

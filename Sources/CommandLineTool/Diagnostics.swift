@@ -24,6 +24,7 @@ public struct Diagnostics: Sendable {
   public let isTerminal: Bool
   private let isJSON: Bool
   private let descriptor: Int32
+  private var held: HeldLines?
 
   /// Lines for `program`, or objects in JSON, one a line. Unless `level` is given, notices are for terminals only: cron
   /// would send them as mail.
@@ -33,6 +34,13 @@ public struct Diagnostics: Sendable {
     self.descriptor = descriptor
     isTerminal = System.isTerminal(descriptor)
     self.level = level ?? (isTerminal ? .notice : .warning)
+  }
+
+  /// The same, but as long as something fills the terminal that lines would go to, they go into `lines`.
+  public func held(in lines: HeldLines) -> Diagnostics {
+    var diagnostics = self
+    if isTerminal { diagnostics.held = lines }
+    return diagnostics
   }
 
   /// Something failed. The last line before a failing exit names cause and remedy.
@@ -58,17 +66,23 @@ public struct Diagnostics: Sendable {
   /// The command line is wrong; this is said at every level.
   public func usage(_ error: UsageError) { write(.quiet, { error.message }) }
 
-  private func write(_ level: Level, _ text: () -> String, prefix: String = "") {
+  private func write(_ level: Level, _ message: () -> String, prefix: String = "") {
     guard level <= self.level else { return }
+    let text = message()
     var line = OutputBuffer(descriptor: descriptor, limit: .max)
     if isJSON {
-      appendJSON(level, text(), to: &line)
+      appendJSON(level, text, to: &line)
     } else {
       line.append("\(program): \(prefix)")
-      TerminalText.append(text(), to: &line)
+      TerminalText.append(text, to: &line)
     }
     line.append(UInt8(ascii: "\n"))
-    try? line.flush()  // Nowhere is left to say that standard error cannot be written.
+    if let held, held.isHolding {
+      held.latest = text
+      if level == .error { held.errors.append(line.withBytes { Array($0) }) }
+    } else {
+      try? line.flush()  // Nowhere is left to say that standard error cannot be written.
+    }
   }
 
   /// `{"time":"2026-11-22T12:55:34.539884+01:00","level":"warning","tool":"mqsub","message":"…"}`
@@ -83,6 +97,28 @@ public struct Diagnostics: Sendable {
     line.append(",\"message\":")
     text.withUTF8 { JSONText.append(UnsafeRawBufferPointer($0), isForTerminal: true, to: &line) }
     line.append("}")
+  }
+}
+
+/// Lines that wait for a terminal which something else fills. They belong to the thread that says them.
+public final class HeldLines: @unchecked Sendable {
+  /// Whether lines wait.
+  fileprivate var isHolding = true
+  fileprivate var errors: [[UInt8]] = []
+  /// What was said last, for whoever fills the terminal to show; bytes from the network are in it as they came.
+  public var latest: String?
+
+  /// Nothing waits yet.
+  public init() {}
+
+  /// The terminal is free: writes the errors that waited to standard error, and holds no more. What was less than an error had its
+  /// time.
+  public func release() {
+    isHolding = false
+    var output = OutputBuffer(descriptor: 2, limit: .max)
+    for line in errors { output.append(line) }
+    errors.removeAll()
+    try? output.flush()
   }
 }
 

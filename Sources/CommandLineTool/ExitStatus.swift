@@ -151,7 +151,7 @@ extension ExitStatus {
     Row(.goalMissed, "a goal was not met", .mqrr, .mqbench),
     Row(
       .notMeasurable, "the measurement proves nothing: the tool or its host was the limit, or samples were too few",
-      .mqbench),
+      .mqrr, .mqbench),
     Row(.differs, "a comparison found a difference to the worse beyond the noise", .mqbench),
     Row(.partly, "some of several items failed, for different reasons", .mqpub, .mqsub, .mqrr),
     Row(.helper, "a command that was to be run could not be started or failed for good"),

@@ -16,7 +16,10 @@ extension ExitStatus {
       case .certificate: self = .certificate
       case .handshake: self = .handshake
       }
-    case .closed(.connected): self = .connectionLost
+    case .closed(.suback), .closed(.connected), .webSocketClosed(.suback, _), .webSocketClosed(.connected, _):
+      self = .connectionLost
+    case .webSocketClosed: self = .cannotConnect
+    case .notLetThrough: self = .proxy
     case .closed: self = .cannotConnect
     case .refused(let packet, _):
       self = packet.returnCode.map { .returnCode($0) } ?? .reasonCode(packet.reasonCode.rawValue)
@@ -24,7 +27,7 @@ extension ExitStatus {
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
     case .otherProtocol(.tls): self = .handshake
-    case .otherProtocol(.http), .protocolError: self = .brokerFault
+    case .otherProtocol, .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper
     case .cannotEncode: self = .usage
@@ -50,7 +53,7 @@ extension Compatibility {
   public func status(of error: ConnectionError) -> ExitStatus {
     switch error {
     case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .tls, .closed(.transport),
-      .closed(.connack):
+      .closed(.connack), .webSocketClosed(.connack, _), .notLetThrough:
       status(ofConnectFailure: ExitStatus(error))
     default: ExitStatus(error)
     }

@@ -18,6 +18,12 @@ public struct OutageReport: Sendable {
     isOpen = true
   }
 
+  /// The same with words of the caller's for the reason.
+  public mutating func failed(_ reason: String, _ consequence: String, to diagnostics: Diagnostics) {
+    diagnostics.warning("\(reason); trying again\(consequence)")
+    isOpen = true
+  }
+
   /// The broker accepted.
   public mutating func connected(to endpoint: Endpoint, _ diagnostics: Diagnostics) {
     if isOpen { diagnostics.warning("connected again to \(endpoint)") }

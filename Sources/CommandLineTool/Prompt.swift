@@ -1,3 +1,6 @@
+internal import MQTT
+internal import MQTTClient
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -6,14 +9,26 @@
   import Darwin
 #endif
 
-/// Asks somebody at the terminal for what nobody else may see.
-enum Prompt {
-  /// Shows `question` and returns the line that is typed, which the terminal does not show. Standard input and output
-  /// are left alone: they carry messages.
-  ///
-  /// A signal that ends the process ends it here, after the terminal has its settings back. So it is to be called before
-  /// the tool catches signals itself.
-  static func secret(_ question: String) throws(SystemError) -> [UInt8] {
+/// Asks somebody at the terminal. Standard input and output are left alone: they carry messages.
+///
+/// A signal that ends the process ends it here, after the terminal has its settings back. So this is to be called before the
+/// tool catches signals itself.
+public enum Prompt {
+  /// Shows `question`, and whether the answer begins with y; throws where there is no terminal.
+  public static func confirms(_ question: String) throws(SystemError) -> Bool {
+    let answer = try answer("\(question)? [y/N] ", showsTyping: true, until: nil)
+    return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
+  }
+
+  /// Shows `question` and returns the line that is typed, which nobody else may see: the terminal does not show it. Throws ETIMEDOUT
+  /// when it does not end before `deadline`.
+  static func secret(_ question: String, until deadline: Instant?) throws(SystemError) -> [UInt8] {
+    try answer("\(question): ", showsTyping: false, until: deadline)
+  }
+
+  private static func answer(
+    _ question: String, showsTyping: Bool, until deadline: Instant?
+  ) throws(SystemError) -> [UInt8] {
     let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
     guard terminal >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { close(terminal) }
@@ -30,32 +45,38 @@ enum Prompt {
     defer { sigprocmask(SIG_SETMASK, &mask, nil) }
 
     let signals = try Signals()
-    var silent = before
-    silent.c_lflag &= ~tcflag_t(ECHO | ECHOE | ECHOK)
-    silent.c_lflag |= tcflag_t(ICANON | ECHONL)
-    guard tcsetattr(terminal, TCSAFLUSH, &silent) == 0 else { throw SystemError(call: "tcsetattr", number: errno) }
+    var asking = before
+    if !showsTyping {
+      asking.c_lflag &= ~tcflag_t(ECHO | ECHOE | ECHOK)
+      asking.c_lflag |= tcflag_t(ICANON | ECHONL)
+    }
+    guard tcsetattr(terminal, TCSAFLUSH, &asking) == 0 else { throw SystemError(call: "tcsetattr", number: errno) }
     defer { tcsetattr(terminal, TCSANOW, &before) }
 
     var output = OutputBuffer(descriptor: terminal, limit: .max)
     TerminalText.append(question, to: &output)
-    output.append(": ")
     try? output.flush()  // Whoever cannot be asked cannot answer either.
-    if let line = try line(from: terminal, orUntil: signals.descriptor) { return line }
+    if let line = try line(from: terminal, orUntil: signals.descriptor, deadline) { return line }
     tcsetattr(terminal, TCSANOW, &before)
     output.append("\n")
     try? output.flush()
+    if let deadline, .now >= deadline { throw SystemError(call: "poll", number: ETIMEDOUT) }
     Signals.die(of: signals.next() ?? .interrupt)
   }
 
-  /// The bytes up to the end of a line, or of the input; nil when `signal` became readable before.
-  private static func line(from terminal: Int32, orUntil signal: Int32) throws(SystemError) -> [UInt8]? {
+  /// The bytes up to the end of a line, or of the input; nil when `signal` became readable before, or the deadline came.
+  private static func line(
+    from terminal: Int32, orUntil signal: Int32, _ deadline: Instant?
+  ) throws(SystemError) -> [UInt8]? {
     var line: [UInt8] = []
     while line.last != UInt8(ascii: "\n") {
       var entries = [
         pollfd(fd: terminal, events: Int16(POLLIN), revents: 0), pollfd(fd: signal, events: Int16(POLLIN), revents: 0),
       ]
-      _ = poll(&entries, 2, -1)
+      let milliseconds = deadline.map { max(0, ($0 - .now).nanoseconds) / 1_000_000 + 1 } ?? -1
+      _ = poll(&entries, 2, Int32(clamping: milliseconds))
       if entries[1].revents != 0 { return nil }
+      if let deadline, .now >= deadline { return nil }
       if entries[0].revents == 0 { continue }
       var byte: UInt8 = 0
       let count = read(terminal, &byte, 1)

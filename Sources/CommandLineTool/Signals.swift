@@ -14,6 +14,10 @@ public enum Signal: Sendable, CaseIterable {
   case terminate
   /// The terminal went away.
   case hangUp
+  /// The terminal has another size.
+  case windowChange
+  /// Ctrl-Z.
+  case suspend
 
   /// The system's number.
   public var number: Int32 {
@@ -21,6 +25,8 @@ public enum Signal: Sendable, CaseIterable {
     case .interrupt: SIGINT
     case .terminate: SIGTERM
     case .hangUp: SIGHUP
+    case .windowChange: SIGWINCH
+    case .suspend: SIGTSTP
     }
   }
 }
@@ -39,14 +45,7 @@ public struct Signals: ~Copyable {
 
   /// Catches the signals, except a hang-up that the caller had ignored: nohup(1) means it.
   public init(catching signals: [Signal] = [.interrupt, .terminate, .hangUp]) throws(SystemError) {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw SystemError(call: "pipe", number: errno) }
-    for end in ends {
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-    }
-    descriptor = ends[0]
-    writingEnd = ends[1]
+    (descriptor, writingEnd) = try wakePipe()
     caught = signals.filter { $0 != .hangUp || !isIgnored($0.number) }
     // Written before any handler can run. The handler finds a plain word of memory: nothing is initialized there.
     wakeDescriptor = writingEnd
@@ -75,6 +74,14 @@ public struct Signals: ~Copyable {
   /// Makes writing to a closed pipe or socket an error of the call instead of the end of the process.
   public static func ignoreBrokenPipes() { setAction(SIGPIPE, SIG_IGN) }
 
+  /// Lets the ends of children be learnt where our caller ignores them, which would be inherited.
+  static func heedChildren() {
+    if isIgnored(SIGCHLD) { setAction(SIGCHLD, SIG_DFL) }
+  }
+
+  /// Stops the process until somebody lets it go on, as Ctrl-Z does where nobody catches it.
+  public static func suspend() { raise(SIGSTOP) }
+
   /// Ends the process as the signal itself would have ended it, so that a calling shell sees what happened: loops stop
   /// at Ctrl-C.
   public static func die(of signal: Signal) -> Never {
@@ -88,14 +95,104 @@ public struct Signals: ~Copyable {
   }
 }
 
-/// The end of the pipe that the handler writes to.
-nonisolated(unsafe) private var wakeDescriptor: Int32 = -1
+/// The ends of children as something to wait for together with sockets: while this value lives, `descriptor` becomes readable
+/// when one has ended. At most one value lives at a time.
+struct ChildSignal: ~Copyable {
+  /// Readable when a child ended since `clear`.
+  let descriptor: Int32
+  private let writingEnd: Int32
 
-/// The handler: only what POSIX allows in one, and errno as it was.
-private func wake(_ number: Int32) {
+  init() throws(SystemError) {
+    (descriptor, writingEnd) = try wakePipe()
+    childDescriptor = writingEnd
+    setAction(SIGCHLD, wakeForChild)
+  }
+
+  deinit {
+    setAction(SIGCHLD, SIG_DFL)
+    childDescriptor = -1
+    close(descriptor)
+    close(writingEnd)
+  }
+
+  /// To be called before looking which children have ended.
+  func clear() {
+    var bytes: UInt64 = 0
+    while read(descriptor, &bytes, MemoryLayout.size(ofValue: bytes)) > 0 {}
+  }
+}
+
+/// What concerns a tool that fills the terminal, as something to wait for: while this value lives, a change of the terminal's
+/// size, Ctrl-Z and the end of a stop make `descriptor` readable. At most one value lives at a time.
+struct TerminalSignals: ~Copyable {
+  let descriptor: Int32
+  private let writingEnd: Int32
+
+  init() throws(SystemError) {
+    (descriptor, writingEnd) = try wakePipe()
+    terminalDescriptor = writingEnd
+    for number in [SIGWINCH, SIGTSTP, SIGCONT] { setAction(number, wakeForTerminal) }
+  }
+
+  deinit {
+    for number in [SIGWINCH, SIGTSTP, SIGCONT] { setAction(number, SIG_DFL) }
+    terminalDescriptor = -1
+    close(descriptor)
+    close(writingEnd)
+  }
+
+  func next() -> FullScreen.Event? {
+    var number: UInt8 = 0
+    while true {
+      let count = read(descriptor, &number, 1)
+      if count == 1 {
+        switch Int32(number) {
+        case SIGTSTP: return .suspended
+        case SIGCONT: return .resumed
+        default: return .resized
+        }
+      }
+      if count == 0 || errno != EINTR { return nil }
+    }
+  }
+
+  /// Stops the process until somebody lets it run again. Where nobody could, the system does not stop it.
+  func stop() {
+    setAction(SIGTSTP, SIG_DFL)
+    raise(SIGTSTP)
+    setAction(SIGTSTP, wakeForTerminal)
+    while next() != nil {}
+  }
+}
+
+/// A pipe for a signal handler to write to.
+private func wakePipe() throws(SystemError) -> (reading: Int32, writing: Int32) {
+  var ends: [Int32] = [-1, -1]
+  guard pipe(&ends) == 0 else { throw SystemError(call: "pipe", number: errno) }
+  for end in ends {
+    _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(end, F_SETFL, O_NONBLOCK)
+  }
+  return (ends[0], ends[1])
+}
+
+/// The ends of the pipes that the handlers write to.
+nonisolated(unsafe) private var wakeDescriptor: Int32 = -1
+nonisolated(unsafe) private var childDescriptor: Int32 = -1
+nonisolated(unsafe) private var terminalDescriptor: Int32 = -1
+
+// The handlers: only what POSIX allows in one, and errno as it was.
+
+private func wake(_ number: Int32) { tell(number, wakeDescriptor) }
+
+private func wakeForChild(_ number: Int32) { tell(number, childDescriptor) }
+
+private func wakeForTerminal(_ number: Int32) { tell(number, terminalDescriptor) }
+
+private func tell(_ number: Int32, _ descriptor: Int32) {
   let before = errno
   var byte = UInt8(truncatingIfNeeded: number)
-  _ = write(wakeDescriptor, &byte, 1)  // A full pipe holds enough signals already.
+  _ = write(descriptor, &byte, 1)  // A full pipe holds enough signals already.
   errno = before
 }
 
@@ -108,7 +205,7 @@ private func setAction(_ number: Int32, _ handler: (@convention(c) (Int32) -> Vo
   #endif
   sigemptyset(&action.sa_mask)
   // poll(2) is interrupted all the same; everything else needs no second try.
-  action.sa_flags = SA_RESTART
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP
   sigaction(number, &action, nil)
 }
 

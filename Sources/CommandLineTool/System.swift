@@ -26,9 +26,9 @@ public struct SystemError: Error, Hashable, Sendable {
   public var explanation: String { String(cString: strerror(number)) }
 }
 
-/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift and Prompt.swift, so
-/// that no other file needs to know how the platforms differ.
-enum System {
+/// The C library as this module uses it. All its calls stand here, in Signals.swift, Helper.swift, Prompt.swift and
+/// FullScreen.swift, so that no other file needs to know how the platforms differ.
+public enum System {
   // MARK: Descriptors
 
   /// One write(2), repeated when a signal interrupts it.
@@ -49,12 +49,21 @@ enum System {
     }
   }
 
-  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+  /// Puts something in the place of standard descriptors that the caller has closed. Else the next socket would be standard
+  /// output, and messages would be written to the broker. Using what is put there fails, as with the closed one.
+  static func fillStandardDescriptors() {
+    for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
+    }
+  }
+
+  /// Whether the descriptor is a terminal.
+  public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
   // MARK: Files
 
   /// The whole file, which may be a pipe.
-  static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
+  public static func contents(of path: [UInt8]) throws(SystemError) -> [UInt8] {
     let descriptor = openForReading(path)
     guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
     defer { _ = close(descriptor) }
@@ -65,10 +74,16 @@ enum System {
   /// `deadline`.
   static func contents(of path: [UInt8], until deadline: Instant?) throws(SystemError) -> [UInt8] {
     // To open a pipe would wait for whoever writes to it, and for ever.
-    let descriptor = openForReading(path, O_NONBLOCK)
-    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    let descriptor = try openWithoutWaiting(path)
     defer { _ = close(descriptor) }
     return try contents(descriptor: descriptor, until: deadline)
+  }
+
+  /// A descriptor to read the file from, which may be a pipe that somebody still has to open.
+  static func openWithoutWaiting(_ path: [UInt8]) throws(SystemError) -> Int32 {
+    let descriptor = openForReading(path, O_NONBLOCK)
+    if descriptor < 0 { throw SystemError(call: "open", number: errno) }
+    return descriptor
   }
 
   /// All that can be read from a descriptor, to its end. Throws ETIMEDOUT when that does not come before `deadline`.
@@ -108,6 +123,38 @@ enum System {
     return (try contents(descriptor: descriptor), isExposed)
   }
 
+  /// The whole file, and whether nobody but its owner can read or write it.
+  static func contentsAndPrivacy(of path: [UInt8]) throws(SystemError) -> (contents: [UInt8], isPrivate: Bool) {
+    let descriptor = openForReading(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    defer { _ = close(descriptor) }
+    let isPrivate = try status(of: descriptor).st_mode & (S_IRWXG | S_IRWXO) == 0
+    return (try contents(descriptor: descriptor), isPrivate)
+  }
+
+  /// How many seconds ago a file was written; nil where there is none.
+  static func age(ofFile path: [UInt8]) -> Int64? {
+    var status = stat()
+    guard withPath(path, { stat($0, &status) }) == 0 else { return nil }
+    return wallClock().seconds - Int64(modificationSeconds(status))
+  }
+
+  /// Writes a small file that nothing depends on, and the folders that lead to it; where that cannot be, nothing happens.
+  static func leaveFile(_ path: [UInt8], contents: [UInt8]) {
+    var descriptor = openToLeave(path)
+    if descriptor < 0, errno == ENOENT {
+      for index in path.indices.dropFirst() where path[index] == UInt8(ascii: "/") {
+        _ = withPath(Array(path[..<index])) { mkdir($0, 0o700) }
+      }
+      descriptor = openToLeave(path)
+    }
+    guard descriptor >= 0 else { return }
+    _ = contents.withUnsafeBytes { writeOnce($0, to: descriptor) }
+    _ = close(descriptor)
+  }
+
+  static func removeFile(_ path: [UInt8]) { _ = withPath(path) { unlink($0) } }
+
   /// A file that was opened to read a secret from it.
   enum SecretFile {
     /// Its contents, up to the limit, and whether others than its owner can read it.
@@ -143,7 +190,7 @@ enum System {
   }
 
   /// All that can be read from a descriptor, to its end, or a little more than `limit` bytes.
-  static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
+  public static func contents(descriptor: Int32, limit: Int = .max) throws(SystemError) -> [UInt8] {
     var contents: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 16_384)
     while contents.count <= limit {
@@ -159,8 +206,54 @@ enum System {
     return contents
   }
 
-  /// Closes a descriptor that the tool was started with.
-  static func closeInherited(_ descriptor: Int32) { close(descriptor) }
+  /// A regular file to append lines to, made where there is none, and whether its last line has no end.
+  static func openToRecord(_ path: [UInt8]) throws(SystemError) -> (descriptor: Int32, isLineOpen: Bool) {
+    let descriptor = openForAppending(path)
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    do throws(SystemError) {
+      let status = try status(of: descriptor)
+      guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError(call: "open", number: EINVAL) }
+      var last = UInt8(ascii: "\n")
+      if status.st_size > 0, pread(descriptor, &last, 1, status.st_size - 1) < 0 {
+        throw SystemError(call: "read", number: errno)
+      }
+      return (descriptor, last != UInt8(ascii: "\n"))
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  /// The regular file behind a descriptor: which one it is, how long, and where the next byte will be written; nil where the
+  /// descriptor is something else.
+  static func outputFile(
+    _ descriptor: Int32
+  ) throws(SystemError) -> (identity: StateFile.FileIdentity, size: UInt64, position: UInt64)? {
+    let status = try status(of: descriptor)
+    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let size = UInt64(max(0, status.st_size))
+    let appends = fcntl(descriptor, F_GETFL) & O_APPEND != 0
+    let identity = StateFile.FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    return (identity, size, appends ? size : UInt64(max(0, lseek(descriptor, 0, SEEK_CUR))))
+  }
+
+  /// Takes away what stands behind the first `size` bytes of a file.
+  static func cut(_ descriptor: Int32, to size: Int) throws(SystemError) {
+    while ftruncate(descriptor, off_t(size)) != 0 {
+      if errno != EINTR { throw SystemError(call: "ftruncate", number: errno) }
+    }
+    lseek(descriptor, off_t(size), SEEK_SET)
+  }
+
+  /// Waits until the disk has a file's bytes.
+  static func sync(_ descriptor: Int32) throws(SystemError) {
+    while fsync(descriptor) != 0 {
+      if errno != EINTR { throw SystemError(call: "fsync", number: errno) }
+    }
+  }
+
+  /// Closes a descriptor.
+  static func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
 
   // MARK: The process
 
@@ -178,7 +271,17 @@ enum System {
   }
 
   /// The value of an environment variable, or nil when it is not set.
-  static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
+  public static func environment(_ name: String) -> [UInt8]? { getenv(name).map { bytes(ofString: $0) } }
+
+  /// The folder for what is of use to a later run and no loss: `$XDG_CACHE_HOME/mqtools`, else `~/.cache/mqtools`; nil where there
+  /// is no home.
+  static var cacheFolder: [UInt8]? {
+    // A relative path is not valid there, as the XDG base directory specification says.
+    for (variable, rest) in [("XDG_CACHE_HOME", "/mqtools"), ("HOME", "/.cache/mqtools")] {
+      if let folder = environment(variable), folder.first == UInt8(ascii: "/") { return folder + Array(rest.utf8) }
+    }
+    return nil
+  }
 
   /// Takes a variable out of the environment that children get. (/proc/PID/environ keeps it, for the same user only.)
   static func removeFromEnvironment(_ name: String) { unsetenv(name) }
@@ -263,9 +366,33 @@ private func writeOnce(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) ->
   write(descriptor, bytes.baseAddress, bytes.count)
 }
 
+private func withPath(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Int32) -> Int32 {
+  (path + [0]).withUnsafeBytes { body($0.assumingMemoryBound(to: CChar.self).baseAddress!) }
+}
+
+private func openToLeave(_ path: [UInt8]) -> Int32 {
+  withPath(path) { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600) }
+}
+
+private func modificationSeconds(_ status: stat) -> Int {
+  #if canImport(Darwin)
+    status.st_mtimespec.tv_sec
+  #else
+    status.st_mtim.tv_sec
+  #endif
+}
+
 private func openForReading(_ path: [UInt8], _ flags: Int32 = 0) -> Int32 {
   (path + [0]).withUnsafeBytes { name in
     open(name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDONLY | O_CLOEXEC | flags)
+  }
+}
+
+private func openForAppending(_ path: [UInt8]) -> Int32 {
+  (path + [0]).withUnsafeBytes { name in
+    open(
+      name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0o666
+    )
   }
 }
 

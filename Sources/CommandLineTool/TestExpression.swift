@@ -142,6 +142,34 @@ public struct TestExpression: Sendable, Hashable {
 
   // MARK: Testing
 
+  /// FIELD as it was typed.
+  public var fieldName: [UInt8] {
+    Array(Self.trimmed(text[...]).prefix { !"=!<>~".utf8.contains($0) && !Self.isBlank($0) })
+  }
+
+  /// What a message has there, for somebody who wonders why a test fails; nil where it does not have the field.
+  public func found(in message: MessageView) -> [UInt8]? {
+    switch field {
+    case .payload: Array(message.payload)
+    case .topic: Array(message.topic)
+    case .qos: Array("\(message.qos.rawValue)".utf8)
+    case .retain: Array((message.retain ? "1" : "0").utf8)
+    case .size: Array("\(message.payload.count)".utf8)
+    case .contentType: Self.found(in: message) { $0.property.identifier == PropertyKey.contentType.property.identifier }
+    case .responseTopic:
+      Self.found(in: message) { $0.property.identifier == PropertyKey.responseTopic.property.identifier }
+    case .userProperty(let name):
+      message.propertyViews.first { $0.property.type == .userProperty && $0.bytes.elementsEqual(name) }
+        .map { Array($0.second) }
+    case .json(let path):
+      (try? JSONValue(text: message.payload)).flatMap { path.find(in: $0) }.map { Array($0.bytes) }
+    }
+  }
+
+  private static func found(in message: MessageView, _ isMeant: (PropertyView) -> Bool) -> [UInt8]? {
+    message.propertyViews.first(where: isMeant).map { Array($0.bytes) }
+  }
+
   /// Whether the message passes.
   public func passes(_ message: MessageView) -> Bool {
     switch field {

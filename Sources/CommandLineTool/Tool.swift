@@ -79,6 +79,7 @@ public struct CommandLineReader: Sendable {
   private let otherTools: [OptionTable.Tool]
 
   private static let logJSON = ConnectionSettings.logJSONDescription.name
+  private static let profile = "--profile"
 
   /// A reader for a tool with these options.
   public init(_ description: ToolDescription, options: [OptionDescription], otherTools: [OptionTable.Tool]) {
@@ -98,6 +99,7 @@ public struct CommandLineReader: Sendable {
 
   /// Reads everything. Exits when there is nothing to run: after `--help`, and after a mistake.
   public func begin() -> Invocation {
+    System.fillStandardDescriptors()
     Signals.ignoreBrokenPipes()
     let words = System.arguments()
     let invocation = Invocation(
@@ -143,7 +145,8 @@ public struct CommandLineReader: Sendable {
     let table = OptionTable(tool: description.name.rawValue, options: options, otherTools: otherTools)
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
-    var optionsFile: OptionUse?
+    /// Files of options that were named, in their order.
+    var files: [OptionUse] = []
     var showsSettings = false
     while let use = try parser.next() {
       if let value = use.words.last, let secret = options[use.option].secret?(use.words) {
@@ -159,16 +162,31 @@ public struct CommandLineReader: Sendable {
           throw use.mistake(error)
         }
       case "--show-settings": showsSettings = true
-      case "-o": optionsFile = use
+      case "-o", Self.profile:
+        files.removeAll { $0.option == use.option }
+        files.append(use)
       default: break
       }
       typed.append(use)
     }
 
     var invocation = Invocation(uses: [], compatibility: compatibility, showsSettings: showsSettings)
-    if optionsFile == nil { try readOwnFile(table, environment, into: &invocation) }
-    if compatibility.readsEnvironment { invocation.uses += variables(environment) }
-    if let optionsFile { try readFile(of: optionsFile, table, into: &invocation) }
+    let isProfile = { (use: OptionUse) in options[use.option].name == Self.profile }
+    if files.allSatisfy(isProfile) { try readOwnFile(table, environment, into: &invocation) }
+    if compatibility.readsEnvironment {
+      let variables = variables(environment)
+      if let use = variables.first(where: isProfile), !files.contains(where: isProfile) {
+        try readProfile(of: use, table, environment, into: &invocation)
+      }
+      invocation.uses += variables
+    }
+    for use in files {
+      if isProfile(use) {
+        try readProfile(of: use, table, environment, into: &invocation)
+      } else {
+        try readFile(of: use, table, into: &invocation)
+      }
+    }
     invocation.uses += typed
     invocation.logsJSON = invocation.uses.contains { options[$0.option].name == Self.logJSON }
     return .run(invocation)
@@ -188,11 +206,7 @@ public struct CommandLineReader: Sendable {
   private func readOwnFile(
     _ table: OptionTable, _ environment: (String) -> [UInt8]?, into invocation: inout Invocation
   ) throws(UsageError) {
-    var folder = environment("XDG_CONFIG_HOME") ?? []
-    if folder.isEmpty {
-      guard let home = environment("HOME"), !home.isEmpty else { return }
-      folder = home + Array("/.config".utf8)
-    }
+    guard let folder = Self.configurationFolder(environment) else { return }
     for name in invocation.compatibility.fileNames {
       let path = folder + Array("/\(name)".utf8)
       let file: (contents: [UInt8], isExposed: Bool)
@@ -204,6 +218,27 @@ public struct CommandLineReader: Sendable {
         throw UsageError("\(String(decoding: path, as: UTF8.self)): \(error.explanation)")
       }
       return try read(file, path, .ownFile, table, into: &invocation)
+    }
+  }
+
+  /// Where the user's configuration files are; nil where there is no home.
+  private static func configurationFolder(_ environment: (String) -> [UInt8]?) -> [UInt8]? {
+    if let folder = environment("XDG_CONFIG_HOME"), !folder.isEmpty { return folder }
+    guard let home = environment("HOME"), !home.isEmpty else { return nil }
+    return home + Array("/.config".utf8)
+  }
+
+  /// Reads the profile that `use` names.
+  private func readProfile(
+    of use: OptionUse, _ table: OptionTable, _ environment: (String) -> [UInt8]?, into invocation: inout Invocation
+  ) throws(UsageError) {
+    let name = Argument(use.words[0], from: use.source)
+    do throws(UsageError) {
+      invocation.uses += try Profile.uses(
+        of: name, kind: use.source.kind == .environment ? .environment : .optionsFile,
+        in: Self.configurationFolder(environment), table: table)
+    } catch {
+      throw use.mistake(error)
     }
   }
 
@@ -255,6 +290,15 @@ public struct CommandLineReader: Sendable {
         and options on the command line are stronger than those in it.
         """,
       isForCommandLineOnly: true),
+    OptionDescription(
+      long: "profile", value: .one("NAME"), section: .general,
+      summary: "read options about the connection from a profile",
+      details: """
+        It is a file as for {-o}, ~/.config/mqtools/profiles/NAME, that nobody but its owner may read. Options on the \
+        command line are stronger, and the configuration file is read besides. It has no client identifier, because two \
+        tools with one throw each other out; a prefix, -I, gives each its own.
+        """,
+      environment: "MQTOOLS_PROFILE", isForCommandLineOnly: true),
     OptionDescription(
       long: "show-settings", section: .general, summary: "print every setting and where it came from, and end",
       details: """

@@ -5,12 +5,18 @@ public import MQTT
 public struct ClientSettings: Sendable {
   /// Where the broker listens.
   public var endpoint: Endpoint
-  /// The IP address to connect from; nil leaves it to the system.
+  /// What stands between here and there, and makes the connection to the broker.
+  public var proxy: ProxySettings?
+  /// How an HTTP server is asked to speak WebSocket; nil for MQTT as it is.
+  public var webSocket: WebSocketSettings?
+  /// The IP address to connect from, or a name of it; nil leaves it to the system.
   public var localAddress: String?
   /// The session, in the first version to be tried.
   public var session: SessionSettings
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
+  /// Told the version with which a broker has accepted us for the first time.
+  public var reportVersion: (@Sendable (ProtocolVersion) -> Void)?
   /// TLS, if it is wanted.
   public var tls: TLSConfiguration?
   /// Told what TLS has agreed on, or what has failed, for each network connection.
@@ -19,9 +25,16 @@ public struct ClientSettings: Sendable {
   public var reconnect: ReconnectPolicy
   /// Time for a whole attempt, from the name to CONNACK.
   public var connectTimeout: Duration = .seconds(10)
+  /// Whether to connect again when the broker says that another client has taken the session over, which throws that one out.
+  public var retriesTakeover = false
   /// Asked for the password before each attempt, where it may have changed since the last one. It may take its time, and returns
   /// nil to put the attempt off a little, because something has come up that the caller should hear of first.
-  public var password: (@Sendable () throws(ConnectionError) -> [UInt8]?)?
+  public var password: PasswordRequest?
+  /// The same for the password that the proxy wants.
+  public var proxyPassword: PasswordRequest?
+
+  /// Finds a password; nil when the attempt is to be put off.
+  public typealias PasswordRequest = @Sendable () throws(ConnectionError) -> [UInt8]?
 
   /// The defaults, for a broker and a session.
   public init(endpoint: Endpoint, session: SessionSettings, reconnect: ReconnectPolicy) {
@@ -76,6 +89,9 @@ public final class Client {
   private var hasBeenAccepted = false
   private var subscribeRequests: [SubscribeRequest] = []
   private var unsubscribeRequests: [UnsubscribeRequest] = []
+  /// Connections that the broker closed instead of answering SUBSCRIBE, as long as it never answered one.
+  private var closesInsteadOfSuback = 0
+  private var hasBeenSubscribed = false
   /// Bytes of the DISCONNECT at the end of the output.
   private var farewellCount = 0
   /// All is done but for a last connection, which makes the broker forget the session.
@@ -90,6 +106,8 @@ public final class Client {
   static let leaveTimeLimit: Duration = .milliseconds(500)
   /// How long a connection may take that is made to end a session.
   static let endSessionTimeLimit: Duration = .seconds(2)
+  /// How often in a row a broker may close the connection instead of answering the first SUBSCRIBE.
+  static let closesInsteadOfSubackLimit = 3
   /// How long a broker may take nothing while output is left before DISCONNECT.
   static let stallTimeLimit: Duration = .seconds(60)
 
@@ -103,7 +121,7 @@ public final class Client {
     reconnect = settings.reconnect
     fallbackVersions = settings.fallbackVersions[...]
     connection = Connection(
-      to: settings.endpoint, from: settings.localAddress, lookUp: lookUp, through: layers,
+      to: settings.endpoint, through: settings.proxy, from: settings.localAddress, lookUp: lookUp, through: layers,
       session: Session(settings.session))
   }
 
@@ -118,17 +136,49 @@ public final class Client {
   /// Whether the broker has accepted us on the present network connection.
   public var isConnected: Bool { connection.session.isConnected }
 
+  /// How far the present network connection has come.
+  public var stage: ConnectionStage {
+    let stage = connection.stage
+    return stage == .connected && subscribeRequests.contains { !$0.isAnswered } ? .suback : stage
+  }
+
   /// QoS 1 and 2 publishes that have not come to their end.
   public var publishesInFlight: Int { connection.session.publishesInFlight }
 
   /// Received QoS 2 messages whose handshake has not come to its end.
   public var deliveriesUnreleased: Int { connection.session.deliveriesUnreleased }
 
+  /// See `Session.deliveredIdentifiers`. When `Driver.next` says `idle`, what has arrived was taken note of and is not answered yet.
+  public var deliveredIdentifiers: [UInt16] { connection.session.deliveredIdentifiers }
+
+  /// See `Session.resumeDeliveries`. Before a driver runs the client.
+  public func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
+    connection.session.resumeDeliveries(packetIdentifiers)
+  }
+
+  /// What the broker said in its last CONNACK that it can do.
+  public var limits: ServerLimits { connection.session.limits }
+
+  /// The seconds of keep alive in force.
+  public var keepAliveSeconds: Int { connection.session.keepAliveSeconds }
+
   /// Bytes that the system has not taken.
   public var unsentCount: Int { connection.session.outputCount }
 
   /// QoS 0 publishes that the system has not taken.
   public var publishesUnsent: Int { connection.session.publishesUnsent }
+
+  /// How often something was received: what comes with the same count came in the same moment.
+  public var receiveCount: Int { connection.receiveCount }
+
+  /// Bytes of MQTT that the system has taken, over all network connections.
+  public var sentCount: Int { connection.sentCount }
+
+  /// Hands the output to the system now, as much as it takes, instead of when the driver is asked for what is next.
+  public func flush(at now: Instant) {
+    touch()
+    send(at: now)
+  }
 
   /// Bytes that the network connection that ended last had handed to the system and that had not reached the broker's machine;
   /// nil where the system does not tell.
@@ -186,22 +236,28 @@ public final class Client {
 
   /// Subscribes now, if connected, and again whenever a connection finds the session gone.
   ///
+  /// - Returns: the number that `Session.Event.subscribed` will bring back; nil when not connected.
   /// - Throws: what the broker's limits forbid.
+  @discardableResult
   public func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = SubscribeRequest(subscriptions: subscriptions, properties: properties)
     if isConnected {
       request.number = try connection.session.subscribe(subscriptions, properties: properties, at: now)
     }
     subscribeRequests.append(request)
+    return request.number
   }
 
   /// Gives subscriptions up, now or as soon as a connection finds the session in which they were made.
+  ///
+  /// - Returns: the number that `Session.Event.unsubscribed` will bring back; nil when not connected.
+  @discardableResult
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), at now: Instant
-  ) throws(ProtocolError) {
+  ) throws(ProtocolError) -> Int? {
     touch()
     var request = UnsubscribeRequest(filters: filters, properties: properties)
     if isConnected { request.number = try connection.session.unsubscribe(filters, properties: properties, at: now) }
@@ -210,6 +266,21 @@ public final class Client {
       subscribeRequests[index].subscriptions.removeAll { filters.contains($0.filter) }
     }
     subscribeRequests.removeAll { $0.subscriptions.isEmpty }
+    return request.number
+  }
+
+  /// What the SUBSCRIBE with this number asked for, which `Session.Event.subscribed` answers.
+  public func subscriptions(ofRequest number: Int) -> [Subscription] {
+    subscribeRequests.first { $0.number == number }?.subscriptions ?? []
+  }
+
+  /// Whether a SUBSCRIBE or UNSUBSCRIBE has no answer yet, or could not be sent.
+  public var awaitsAnswers: Bool { !unsubscribeRequests.isEmpty || subscribeRequests.contains { !$0.isAnswered } }
+
+  /// Sends PINGREQ; `Session.Event.pong` follows. There has to be a connection.
+  public func ping(at now: Instant) {
+    touch()
+    connection.session.ping(at: now)
   }
 
   /// The application has done its part with a message.
@@ -238,6 +309,13 @@ public final class Client {
     connection.resumeReading(at: now)
   }
 
+  /// Puts the next attempt off until this instant at least; in answer to `Event.outage`.
+  public func holdOff(until instant: Instant) {
+    guard case .waiting(let until) = phase else { return }
+    touch()
+    phase = .waiting(until: max(until, instant))
+  }
+
   /// Takes leave: DISCONNECT behind all output, then `Event.closed`, half a second after the output was taken at most.
   public func disconnect(
     _ reasonCode: ReasonCode = .normalDisconnection, properties: Properties = Properties(), at now: Instant
@@ -253,6 +331,15 @@ public final class Client {
       pending.append(.closed)
     case .leaving, .over: break
     }
+  }
+
+  /// Lets go of the network connection without taking leave, so that the broker publishes the will; `Event.closed` follows.
+  public func drop() {
+    touch()
+    if case .over = phase { return }
+    connection.close()
+    phase = .over
+    pending.append(.closed)
   }
 
   private func takeLeave(at now: Instant) {
@@ -309,7 +396,7 @@ public final class Client {
     switch phase {
     case .connecting(let until) where now >= until:
       let error = ConnectionError.timedOut(
-        connection.stage, endpoint: settings.endpoint.description, after: settings.connectTimeout)
+        connection.stage, endpoint: connection.place, after: settings.connectTimeout)
       ended(error, at: now)
     case .waiting(let until) where now >= until:
       attempt(at: now)
@@ -340,6 +427,7 @@ public final class Client {
     case .connected(let packet, _):
       if beginsAnew(packet, at: now) { return nil }
       phase = .connected
+      if !hasBeenAccepted { settings.reportVersion?(version) }
       hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
@@ -349,12 +437,15 @@ public final class Client {
       for index in subscribeRequests.indices where subscribeRequests[index].number == number {
         subscribeRequests[index].isAnswered = true
       }
+      hasBeenSubscribed = true
     case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
     case .failed(let error):
       connection.send(at: now)
       ended(.protocolError(error), at: now)
+    // With versions left to try this is not a fault, but an answer.
+    case .tolerated(.version3Connack) where !fallbackVersions.isEmpty: return nil
     case .silent: ended(.silent(keepAlive: connection.session.keepAliveSeconds), at: now)
     default: break
     }
@@ -416,18 +507,23 @@ public final class Client {
   }
 
   private func attempt(at now: Instant) {
-    guard let password = settings.password else { return connect(at: now) }
+    guard settings.password != nil || settings.proxyPassword != nil else { return connect(at: now) }
     do throws(ConnectionError) {
-      guard let password = try password() else {
-        phase = .waiting(until: .now + .milliseconds(100))
-        return
+      if let request = settings.proxyPassword {
+        guard let password = try request() else { return putOff() }
+        connection.proxy?.password = password
       }
-      connection.session.settings.connect.password = password
+      if let request = settings.password {
+        guard let password = try request() else { return putOff() }
+        connection.session.settings.connect.password = password
+      }
       connect(at: .now)
     } catch {
       ended(error, at: .now)
     }
   }
+
+  private func putOff() { phase = .waiting(until: .now + .milliseconds(100)) }
 
   private func connect(at now: Instant) {
     phase = .connecting(until: now + settings.connectTimeout)
@@ -447,14 +543,37 @@ public final class Client {
     pending.append(.closed)
   }
 
+  private func isRetried(_ error: ConnectionError) -> Bool {
+    if settings.retriesTakeover, case .disconnected(let packet) = error, packet.reasonCode == .sessionTakenOver {
+      return true
+    }
+    return error.isTransient
+  }
+
+  /// On 3.1.1 a broker that does not like a topic filter may have no other answer than to close the connection: that is what a
+  /// close says before the first SUBACK. Later it is an outage.
+  private func refusalOfSubscribe(in error: ConnectionError) -> ConnectionError? {
+    guard hasBeenAccepted, !hasBeenSubscribed, subscribeRequests.contains(where: { !$0.isAnswered }) else { return nil }
+    let refusal: ConnectionError
+    switch error {
+    case .closed(.connected), .system("recv", ECONNRESET, _): refusal = .closed(.suback)
+    case .webSocketClosed(.connected, let closing): refusal = .webSocketClosed(.suback, closing)
+    default: return nil
+    }
+    closesInsteadOfSuback += 1
+    return refusal
+  }
+
   private func ended(_ error: ConnectionError, at now: Instant) {
     if isEndingSession { return left(at: now) }
     if case .leaving = phase, connection.session.outputCount <= farewellCount { return left(at: now) }
-    if case .closed(.connack) = error, fallBack(at: now) { return }
+    if error.isCloseInsteadOfConnack, fallBack(at: now) { return }
+    let error = refusalOfSubscribe(in: error) ?? error
     connection.close()
     // What a broker makes of a session of an earlier connection is no fault: it is gone, and now all is done anew.
     if case .connecting = phase, case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
-    if error.isTransient, let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
+    let isHopeless = closesInsteadOfSuback >= Self.closesInsteadOfSubackLimit
+    if !isHopeless, isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version

@@ -14,7 +14,11 @@ public final class Connection {
   public var session: Session
 
   private let endpoint: Endpoint
+  /// What stands between, if anything does; its password may be another one for the next attempt.
+  var proxy: ProxySettings?
   private let localAddress: String?
+  /// What the local address or name means; nil when nobody asked or the answer is not there yet.
+  private var localAddresses: [SocketAddress]?
   private let lookUp: Resolver.LookUp
   private var resolver: Resolver?
   private var dialer: Dialer?
@@ -29,8 +33,6 @@ public final class Connection {
   /// Why nothing can be sent any more. The broker may have said why, so what it sent before is read first.
   private var sendFailure: ConnectionError?
   private var isSendingFinished = false
-  /// Whether anything was received.
-  private var isAnswered = false
   /// The system takes nothing more until the poller says so.
   private var isOutputBlocked = false
   /// Nothing is received until the poller says so.
@@ -38,7 +40,13 @@ public final class Connection {
   /// Both directions are over, and the poller would say so for ever.
   private var isHungUp = false
   private var owesAcknowledgement = false
+  /// Something came for MQTT: only what comes first shows whether MQTT is spoken at all.
+  private var isAnswered = false
   private var receiveCapacity = smallestReceive
+  /// How often something was received.
+  private(set) var receiveCount = 0
+  /// Bytes of the session's that the system has taken.
+  private(set) var sentCount = 0
   private(set) var isReadingPaused = false
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
@@ -50,12 +58,13 @@ public final class Connection {
   /// Makes the layers for a network connection, the lowest first.
   typealias MakeLayers = () throws(ConnectionError) -> [any Layer]
 
-  /// - Parameter makeLayers: nil for MQTT over nothing but the network connection.
+  /// - Parameter makeLayers: what stands between the proxy's layer and MQTT; nil for nothing.
   init(
-    to endpoint: Endpoint, from localAddress: String?, lookUp: @escaping Resolver.LookUp,
-    through makeLayers: MakeLayers? = nil, session: consuming Session
+    to endpoint: Endpoint, through proxy: ProxySettings? = nil, from localAddress: String?,
+    lookUp: @escaping Resolver.LookUp, through makeLayers: MakeLayers? = nil, session: consuming Session
   ) {
     self.endpoint = endpoint
+    self.proxy = proxy
     self.localAddress = localAddress
     self.lookUp = lookUp
     self.makeLayers = makeLayers
@@ -68,51 +77,81 @@ public final class Connection {
   func open(at now: Instant) {
     precondition(socket == nil && dialer == nil && resolver == nil)
     do throws(ConnectionError) {
-      switch endpoint {
-      case .unix(let path):
-        guard let address = SocketAddress(path: path) else {
-          throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
-        }
-        dialer = try Dialer([address], from: nil, at: now)
-      case .tcp(let host, let port):
-        if let address = SocketAddress(literal: host, port: port) {
-          try dial([address], at: now)
-        } else if host == "localhost" {
-          try dial(SocketAddress.loopback(port: port), at: now)
+      if let localAddress, case .tcp = dialled {
+        if let address = SocketAddress(literal: localAddress, port: 0) {
+          localAddresses = [address]
         } else {
-          resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+          resolver = try Resolver.start(host: localAddress, port: 0, lookUp: lookUp)
         }
       }
+      if resolver == nil { try lookUpAndDial(at: now) }
       // While the system connects.
-      if let makeLayers { layers = LayerStack(try makeLayers()) }
+      let layers = try proxyLayers() + (makeLayers?() ?? [])
+      if !layers.isEmpty { self.layers = LayerStack(layers) }
     } catch {
       fail(error)
     }
   }
 
-  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
-    var local: SocketAddress?
-    if let localAddress {
-      local = SocketAddress(literal: localAddress, port: 0)
-      if local == nil { throw .system(call: "bind", errno: EADDRNOTAVAIL, place: localAddress) }
+  /// Where the network connection goes.
+  private var dialled: Endpoint { proxy?.endpoint ?? endpoint }
+
+  /// The place that is looked up or connected to, and later the one that is talked to.
+  var place: String { stage == .name || stage == .transport ? dialled.description : endpoint.description }
+
+  private func lookUpAndDial(at now: Instant) throws(ConnectionError) {
+    switch dialled {
+    case .unix(let path):
+      guard let address = SocketAddress(path: path) else {
+        throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
+      }
+      dialer = try Dialer([address], at: now)
+    case .tcp(let host, let port):
+      if let address = SocketAddress(literal: host, port: port) {
+        try dial([address], at: now)
+      } else if host == "localhost" {
+        try dial(SocketAddress.loopback(port: port), at: now)
+      } else {
+        resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+      }
     }
-    dialer = try Dialer(addresses, from: local, at: now)
+  }
+
+  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    dialer = try Dialer(addresses, from: localAddresses, at: now)
+  }
+
+  /// The host's name, or that of the local address, was looked up.
+  private func resolved(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+    resolver = nil
+    if localAddress == nil || localAddresses != nil { return try dial(addresses, at: now) }
+    localAddresses = addresses
+    try lookUpAndDial(at: now)
+  }
+
+  private func proxyLayers() -> [any Layer] {
+    guard let proxy, case .tcp(let host, let port) = endpoint else { return [] }
+    return switch proxy.kind {
+    case .socks5: [SOCKS5Layer(proxy, toHost: host, port: port)]
+    case .http: [HTTPConnectLayer(proxy, to: endpoint)]
+    }
   }
 
   /// Lets go of the network connection at once, without DISCONNECT.
   func close() {
     resolver = nil
+    localAddresses = nil
     dialer = nil
     closeSocket()
     layers = nil
     failure = nil
     sendFailure = nil
     isSendingFinished = false
-    isAnswered = false
     isOutputBlocked = false
     isInputDry = true
     isHungUp = false
     owesAcknowledgement = false
+    isAnswered = false
     receiveCapacity = Self.smallestReceive
     session.connectionClosed()
   }
@@ -157,8 +196,7 @@ public final class Connection {
   func ready(_ descriptor: Int32, _ readiness: Readiness, at now: Instant) {
     do throws(ConnectionError) {
       if resolver?.descriptor == descriptor, let addresses = try resolver?.addresses() {
-        resolver = nil
-        try dial(addresses, at: now)
+        try resolved(addresses, at: now)
       } else if socket?.descriptor == descriptor {
         if readiness.contains(.writable) { isOutputBlocked = false }
         if readiness.contains(.readable) { isInputDry = false }
@@ -233,12 +271,11 @@ public final class Connection {
       guard rise(through: layers, at: now) else { return true }
     } else {
       let isUseless = session.isDisconnecting
-      var other: OtherProtocol?
+      var other: PeerProtocol?
       session.receive(minimumCapacity: capacity, at: now) { space in
         transfer = socket!.receive(into: space)
         guard case .moved(let count) = transfer, !isUseless else { return 0 }
-        if !isAnswered { other = OtherProtocol(firstByte: space[0]) }
-        isAnswered = true
+        other = otherProtocol(UnsafeRawBufferPointer(rebasing: space[..<count]))
         return other == nil ? count : 0
       }
       if let other {
@@ -248,6 +285,7 @@ public final class Connection {
     }
     switch transfer {
     case .moved(let count):
+      receiveCount &+= 1
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -270,21 +308,38 @@ public final class Connection {
     return false
   }
 
+  /// What is spoken in place of MQTT, by the look of the first bytes for it.
+  private func otherProtocol(_ bytes: UnsafeRawBufferPointer) -> PeerProtocol? {
+    defer { isAnswered = true }
+    guard !isAnswered, let spoken = PeerProtocol(firstBytes: bytes), spoken != .mqtt else { return nil }
+    return spoken
+  }
+
   /// Hands what was received to the layers, and what they make of it to the session; false when that was the end.
   private func rise(through layers: LayerStack, at now: Instant) -> Bool {
     defer { received.removeAll() }
     let wasOpen = layers.isOpen
+    var other: PeerProtocol?
     do throws(ConnectionError) {
       try received.withBytes { (bytes) throws(ConnectionError) in
         guard !bytes.isEmpty else { return }
-        try layers.receive(bytes) { bytes in if !session.isDisconnecting { session.receive(bytes, at: now) } }
+        try layers.receive(bytes) { bytes in
+          if session.isDisconnecting { return }
+          other = otherProtocol(bytes)
+          if other == nil { session.receive(bytes, at: now) }
+        }
       }
+      if let other { throw .otherProtocol(other) }
       if !wasOpen, layers.isOpen { try beginSession(at: now) }
       return true
     } catch {
       // The last words say why.
       _ = layers.withOutput { socket!.send($0) }
-      fail(error)
+      if case .webSocketClosed(_, let closing) = error {
+        fail(.webSocketClosed(stage, closing))
+      } else {
+        fail(error)
+      }
       return false
     }
   }
@@ -299,6 +354,7 @@ public final class Connection {
       case .moved(let count):
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
+        sentCount &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true

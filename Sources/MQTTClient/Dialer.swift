@@ -5,7 +5,7 @@ internal import MQTT
 /// an answer while the earlier ones go on (RFC 8305, section 5), families in turn.
 struct Dialer: ~Copyable {
   private var waiting: [SocketAddress]
-  private let local: SocketAddress?
+  private let locals: [SocketAddress]?
   private var attempts: [Attempt] = []
   private var nextAttempt: Instant?
   private var firstError: ConnectionError?
@@ -23,11 +23,15 @@ struct Dialer: ~Copyable {
 
   static let attemptDelay: Duration = .milliseconds(250)
 
-  init(_ addresses: [SocketAddress], from local: SocketAddress?, at now: Instant) throws(ConnectionError) {
-    waiting = Self.familiesInTurn(local.map { local in addresses.filter { $0.family == local.family } } ?? addresses)
-    self.local = local
+  /// - Parameter locals: the addresses to connect from, one of each family at most; nil leaves it to the system.
+  init(_ addresses: [SocketAddress], from locals: [SocketAddress]? = nil, at now: Instant) throws(ConnectionError) {
+    let reachable = locals.map { locals in
+      addresses.filter { address in locals.contains { $0.family == address.family } }
+    }
+    waiting = Self.familiesInTurn(reachable ?? addresses)
+    self.locals = locals
     if waiting.isEmpty {
-      throw .system(call: "connect", errno: EAFNOSUPPORT, place: local?.description ?? "no address")
+      throw .system(call: "connect", errno: EAFNOSUPPORT, place: locals?.first?.description ?? "no address")
     }
     try startNext(at: now)
   }
@@ -65,6 +69,7 @@ struct Dialer: ~Copyable {
     while !waiting.isEmpty {
       let address = waiting.removeFirst()
       do throws(ConnectionError) {
+        let local = locals?.first { $0.family == address.family }
         attempts.append(Attempt(try Socket.connecting(to: address, from: local), address))
         if !waiting.isEmpty { nextAttempt = now + Self.attemptDelay }
         return

@@ -63,6 +63,10 @@ public struct Driver: ~Copyable {
     var interest: Readiness
   }
 
+  /// A wait that would be shorter is spent looking again and again: the system wakes a sleeper some tens of microseconds late.
+  public var spinLimit = Duration.zero
+  /// The time that was spent looking in vain.
+  public private(set) var spun = Duration.zero
   /// Stands for `watched` in the poller.
   private static let ownToken = -1
 
@@ -185,9 +189,12 @@ public struct Driver: ~Copyable {
     var timeout = earliest.map { $0 - now }
     // With more to do at once, this is only a look at what has arrived meanwhile.
     if agenda.current != nil || !isIdleTold { timeout = .zero }
+    let spins = timeout.map { $0 > .zero && $0 <= spinLimit } ?? false
     found.removeAll(keepingCapacity: true)
-    poller.wait(timeout, into: &found)
+    poller.wait(spins ? .zero : timeout, into: &found)
+    let before = now
     now = .now
+    if spins, found.isEmpty { spun += now - before }
     for item in found {
       if item.token == Self.ownToken {
         ready.append(Registration(descriptor: item.descriptor, interest: item.readiness))

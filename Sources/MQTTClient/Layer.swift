@@ -27,21 +27,3 @@ protocol Layer: AnyObject {
   /// The network's data ended. Throws where that is not how the layer's protocol ends.
   func receivedEnd() throws(ConnectionError)
 }
-
-extension ClientSettings {
-  /// Makes the layers for a network connection, the lowest first; nil where MQTT needs none.
-  var layers: Connection.MakeLayers? {
-    guard let tls else { return nil }
-    return { [endpoint, reportTLS] () throws(ConnectionError) in
-      do throws(TLSFailure) {
-        let host = if case .tcp(let host, _) = endpoint { host } else { "localhost" }
-        return [
-          try TLSLayer(
-            try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS)
-        ]
-      } catch {
-        throw .tls(error)
-      }
-    }
-  }
-}

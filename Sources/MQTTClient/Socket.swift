@@ -1,7 +1,7 @@
 internal import CSystem
 
 /// What became of a receive or a send.
-enum Transfer {
+package enum Transfer {
   /// So many bytes were moved.
   case moved(Int)
   /// Nothing could be moved now.
@@ -13,8 +13,8 @@ enum Transfer {
 }
 
 /// A stream socket that never blocks: the only place where this program receives and sends.
-struct Socket: ~Copyable {
-  let descriptor: Int32
+package struct Socket: ~Copyable {
+  package let descriptor: Int32
   private let isInternet: Bool
 
   private init(_ descriptor: Int32, isInternet: Bool) {
@@ -46,6 +46,38 @@ struct Socket: ~Copyable {
     return made
   }
 
+  /// A socket that others connect to.
+  package static func listening(
+    on address: String, port: UInt16
+  ) throws(ConnectionError) -> Socket {
+    guard let address = SocketAddress(literal: address, port: port) else {
+      throw .system(call: "bind", errno: EADDRNOTAVAIL, place: address)
+    }
+    let descriptor = makeStreamSocket(address.family)
+    guard descriptor >= 0 else { throw .system(call: "socket", errno: currentErrno(), place: address.description) }
+    let made = Socket(descriptor, isInternet: true)
+    made.set(SOL_SOCKET, SO_REUSEADDR, 1)
+    guard address.withPointer({ bindSocket(descriptor, $0, $1) }) == 0 else {
+      throw .system(call: "bind", errno: currentErrno(), place: address.description)
+    }
+    guard listen(descriptor, 4096) == 0 else {
+      throw .system(call: "listen", errno: currentErrno(), place: address.description)
+    }
+    return made
+  }
+
+  /// The TCP port that it is bound to.
+  package var port: UInt16 { SocketAddress.port(of: descriptor) ?? 0 }
+
+  /// Somebody who has connected to a listening socket, if there is anybody.
+  package func accepted() -> Socket? {
+    let descriptor = acceptSocket(self.descriptor)
+    guard descriptor >= 0 else { return nil }
+    let made = Socket(descriptor, isInternet: true)
+    made.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    return made
+  }
+
   /// How the connecting ended: 0, or the errno of the failure.
   func connectResult() -> Int32 {
     var result: Int32 = 0
@@ -55,7 +87,7 @@ struct Socket: ~Copyable {
   }
 
   /// Receives what is there into `space`.
-  func receive(into space: UnsafeMutableRawBufferPointer) -> Transfer {
+  package func receive(into space: UnsafeMutableRawBufferPointer) -> Transfer {
     while true {
       let count = recv(descriptor, space.baseAddress, space.count, 0)
       if count > 0 { return .moved(count) }
@@ -67,7 +99,7 @@ struct Socket: ~Copyable {
   }
 
   /// Sends what the system takes of `bytes`.
-  func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+  package func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
     while true {
       let count = sendQuietly(descriptor, bytes.baseAddress, bytes.count)
       if count >= 0 { return .moved(count) }
@@ -86,7 +118,7 @@ struct Socket: ~Copyable {
 
   /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last
   /// one is acknowledged, and the system would wait up to 40 ms for something to acknowledge it with.
-  func acknowledgeQuickly() {
+  package func acknowledgeQuickly() {
     #if os(Linux)
       if isInternet { set(Int32(IPPROTO_TCP), TCP_QUICKACK, 1) }
     #endif

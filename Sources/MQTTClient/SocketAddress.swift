@@ -47,6 +47,22 @@ struct SocketAddress: CustomStringConvertible, Sendable {
     withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: address, as: sockaddr_un.self) }
   }
 
+  /// The TCP port that a socket is bound to.
+  static func port(of descriptor: Int32) -> UInt16? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { socketName(descriptor, $0, &length) }
+    }
+    guard result == 0 else { return nil }
+    return withUnsafeBytes(of: storage) { bytes in
+      // It stands at the same place in both families' addresses.
+      UInt16(
+        bigEndian: bytes.loadUnaligned(
+          fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!, as: UInt16.self))
+    }
+  }
+
   var family: Int32 { Int32(storage.ss_family) }
 
   var isInternet: Bool { family != AF_UNIX }

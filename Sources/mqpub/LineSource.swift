@@ -38,17 +38,7 @@ final class LineSource: MessageSource {
     } catch {
       return take(.fault(line: number, explanation: error.description))
     }
-    let json = json
-    return json.payload.withUnsafeBytes { payload in
-      var message = OutgoingMessage(
-        payload: payload, qos: json.qos, retain: json.retain,
-        properties: json.properties.isEmpty ? nil : json.properties, line: number)
-      guard let topic = json.topic else { return take(.message(message)) }
-      return topic.utf8.withUnsafeBytes { topic in
-        message.topic = topic
-        return take(.message(message))
-      }
-    }
+    return json.withMessage(line: number) { take(.message($0)) }
   }
 
   private func withMessage(_ line: UnsafeRawBufferPointer, _ number: Int, _ take: (OutgoingItem) -> Bool) -> Bool {
@@ -87,5 +77,20 @@ final class LineSource: MessageSource {
       start = found + 1
     }
     return nil
+  }
+}
+
+extension JSONInput {
+  /// Lends what was read last as a message to publish.
+  func withMessage<Result>(line: Int, _ body: (OutgoingMessage) -> Result) -> Result {
+    payload.withUnsafeBytes { payload in
+      var message = OutgoingMessage(
+        payload: payload, qos: qos, retain: retain, properties: properties.isEmpty ? nil : properties, line: line)
+      guard let topic else { return body(message) }
+      return topic.utf8.withUnsafeBytes { topic in
+        message.topic = topic
+        return body(message)
+      }
+    }
   }
 }

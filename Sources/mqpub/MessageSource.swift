@@ -14,6 +14,8 @@ protocol MessageSource: AnyObject {
 
   /// When there is more to hand over, if time alone decides it.
   var awaitedTime: Instant? { get }
+  /// What it is called in a message about reading.
+  var place: String { get }
   /// What to read from.
   var descriptor: Int32? { get }
   /// Whether there is nothing to hand over before something more was read.
@@ -27,6 +29,8 @@ enum OutgoingItem {
   case message(OutgoingMessage)
   /// A line that is no message.
   case fault(line: Int, explanation: String)
+  /// A line that was cut off while it was recorded, which is nobody's fault.
+  case fragment(line: Int)
 }
 
 /// A message on its way from its source to the broker. The bytes are the source's; what is nil, the plan says.
@@ -38,4 +42,8 @@ struct OutgoingMessage {
   var properties: Properties?
   /// The number of the line that it comes from, from 1.
   var line: Int?
+}
+
+extension MessageSource {
+  var place: String { "standard input" }
 }

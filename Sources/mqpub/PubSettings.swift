@@ -57,6 +57,7 @@ struct PubSettings: Sendable {
     let plan = try publish.plan(connection, invocation.compatibility)
     var connection = try connection.plan(
       invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
+    try connection.checkInput(for: plan.payload)
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
     let (source, templates) = try Self.source(of: plan, until: limit)
@@ -78,9 +79,10 @@ struct PubSettings: Sendable {
   ) throws(UsageError) -> (any MessageSource, MessageTemplates?) {
     let source: any MessageSource
     var payload: [UInt8]?
-    if case .lines(let format) = plan.payload {
-      source = LineSource(format, plan.encoding, descriptor: 0)
-    } else {
+    switch plan.payload {
+    case .lines(let format): source = LineSource(format, plan.encoding, descriptor: 0)
+    case .recording(let replay): source = try ReplaySource(replay)
+    default:
       let loaded = try plan.payload.load(plan.encoding, until: limit)
       source = RepeatedMessage(loaded, plan.repetition)
       if plan.encoding == .text { payload = loaded }

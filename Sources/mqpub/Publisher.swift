@@ -21,6 +21,10 @@ struct Publisher: ~Copyable {
   /// Topics of the plan that the source's present message went to.
   private var topicsDone = 0
   private var tally = Tally()
+  /// Messages that were published again because the broker had forgotten the session.
+  private var republished = 0
+  /// Whether it was told that the version spoken has no properties.
+  private var hasLostProperties = false
   private var isLeaving = false
   /// The signal that ends the run, and when it ends at the latest.
   private var ending: (signal: Signal, deadline: Instant)?
@@ -112,7 +116,7 @@ struct Publisher: ~Copyable {
     do throws(SystemError) {
       try source.read()
     } catch {
-      if tally.note(.usage) { diagnostics.error("standard input: \(error.explanation)") }
+      if tally.note(.usage) { diagnostics.error("\(source.place): \(error.explanation)") }
     }
     watchInput()
   }
@@ -123,6 +127,9 @@ struct Publisher: ~Copyable {
     case .message(let message): return publish(message)
     case .fault(let line, let explanation):
       refused(.badText, explanation, line: line)
+      return true
+    case .fragment(let line):
+      diagnostics.warning("line \(line) was cut off when it was recorded, and is left out")
       return true
     }
   }
@@ -161,8 +168,8 @@ struct Publisher: ~Copyable {
     if qos == .atMostOnce, plan.requiresSubscribers {
       return refused(.usage, "QoS 0 cannot tell whether somebody subscribes to it", line: message.line, topic: topic)
     }
-    if message.properties != nil, !client.version.hasProperties, !tally.hasLostProperties {
-      tally.hasLostProperties = true
+    if message.properties != nil, !client.version.hasProperties, !hasLostProperties {
+      hasLostProperties = true
       diagnostics.warning("line \(message.line ?? 0): properties are left out, for \(client.version) has none")
     }
     do throws(ProtocolError) {
@@ -184,7 +191,7 @@ struct Publisher: ~Copyable {
       hasAtMostOnce = client.publishesUnsent > 0
       diagnostics.notice(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
-      tally.republished += republished
+      self.republished += republished
       if republished > 0, outlivesConnections {
         diagnostics.warning("the broker had forgotten the session: \(messages(republished)) published again")
       }
@@ -248,13 +255,20 @@ struct Publisher: ~Copyable {
 
   private mutating func failed(_ error: ConnectionError) -> ExitStatus {
     if ending != nil { return stopped() }
-    diagnostics.error("\(error)\(lossAtMostOnce)")
-    return finish(compatibility.status(of: error))
+    return finish(compatibility.status(of: error), "\(error)\(refusal(in: error))\(lossAtMostOnce)")
+  }
+
+  /// Before MQTT 5 a broker has no other way to refuse a message than to close the connection.
+  private func refusal(in error: ConnectionError) -> String {
+    guard case .closed(.connected) = error, client.publishesInFlight > 0, !client.version.hasServerDisconnect else {
+      return ""
+    }
+    return ", which on \(client.version) may mean that it refuses the topic, QoS or size"
   }
 
   private mutating func timedOut() -> ExitStatus {
-    diagnostics.error("the time limit of \(connection.timeout.map { "\($0)" } ?? "") ran out")
-    return finish(.timedOut)
+    let stage = client.isConnected ? "" : " while \(client.stage)"
+    return finish(.timedOut, "the time limit of \(connection.timeout.map { "\($0)" } ?? "") ran out\(stage)")
   }
 
   /// A signal ends the run: with work undone that is a failure, else it is the signal's own doing.
@@ -266,13 +280,16 @@ struct Publisher: ~Copyable {
     return .connectionLost
   }
 
-  private mutating func finish(_ status: ExitStatus) -> ExitStatus {
-    if client.publishesInFlight > 0 { diagnostics.error("\(messages(client.publishesInFlight)) not acknowledged") }
+  /// Says in one line why the run ends, if it is not as it should, and what is left undone.
+  private mutating func finish(_ status: ExitStatus, _ cause: String? = nil) -> ExitStatus {
+    var line = cause.map { [$0] } ?? []
+    if client.publishesInFlight > 0 { line.append("\(messages(client.publishesInFlight)) not acknowledged") }
     let unsent = client.publishesUnsent + (plan.isStream ? source.remainingCount : 0)
-    if unsent > 0 { diagnostics.error("\(messages(unsent)) not sent any more") }
-    if tally.failed > 1 { diagnostics.error("\(messages(tally.failed)) not published") }
-    if tally.republished > 0 {
-      diagnostics.warning("\(messages(tally.republished)) published again and may have come twice")
+    if unsent > 0 { line.append("\(messages(unsent)) not sent any more") }
+    if tally.failed > 1 { line.append("\(messages(tally.failed)) not published") }
+    if !line.isEmpty { diagnostics.error(line.joined(separator: "; ")) }
+    if republished > 0 {
+      diagnostics.warning("\(messages(republished)) published again and may have come twice")
     }
     return status == .ok ? tally.status : status
   }

@@ -87,9 +87,12 @@ struct SpoolDelivery: ~Copyable {
         diagnostics.notice("connected to \(settings.endpoint), \(client.version)")
         try drain.connected(sessionPresent: packet.sessionPresent)
       case .client(_, .session(let event)): try drain.handle(event)
-      case .client(_, .outage(let error, _)): diagnostics.debug("\(error)")
+      case .client(_, .outage(let error, _)):
+        if error.mayBeForMessage { try drain.connectionEnded() }
+        diagnostics.debug("\(error)")
       case .client(_, .failed(let error)):
         if isLeaving { return end }
+        if error.mayBeForMessage { try drain.connectionEnded() }
         _ = try drain.finish(at: .wallClock)
         return .postponed("\(error)")
       case .client(_, .closed): return end
@@ -128,6 +131,7 @@ struct SpoolDelivery: ~Copyable {
         }
       case .resumeRelease(let sequence): client.resumeRelease(sequence)
       case .release(let sequence): client.release(sequence)
+      case .ping: client.ping(at: now)
       case .wait: return nil
       case .done:
         var properties = disconnectProperties
@@ -158,5 +162,22 @@ extension Instant {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+}
+
+extension ConnectionError {
+  /// Whether a broker that does not like a message could have ended the connection so.
+  fileprivate var mayBeForMessage: Bool {
+    switch self {
+    case .closed(.connected), .system("recv", _, _), .system("send", _, _): true
+    case .disconnected(let packet):
+      switch packet.reasonCode {
+      case .unspecifiedError, .malformedPacket, .protocolError, .implementationSpecificError, .notAuthorized,
+        .topicNameInvalid, .packetTooLarge, .payloadFormatInvalid, .retainNotSupported, .qosNotSupported:
+        true
+      default: false
+      }
+    default: false
+    }
   }
 }

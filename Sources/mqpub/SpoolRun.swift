@@ -64,7 +64,9 @@ struct SpoolRun {
     var publish = settings.publish
     try publish.beStored()
     let plan = try publish.plan(settings.connection, invocation.compatibility)
+    if case .recording = plan.payload { throw UsageError("--spool: cannot stand together with --replay") }
     if plan.repetition != .once { throw UsageError("--spool: cannot stand together with --repeat and --every") }
+    try connection.checkInput(for: plan.payload)
     let (source, templates) = try PubSettings.source(of: plan, until: limit)
     return Messages(plan: plan, source: source, templates: templates)
   }
@@ -78,6 +80,7 @@ struct SpoolRun {
       source.handOver(at: .now, isDelivered: { true }) { item in
         do throws(SpoolError) {
           switch item {
+          case .fragment: break
           case .fault(let line, let explanation):
             throw .notSendable(.malformed("line \(line): \(explanation)"))
           case .message(let message):

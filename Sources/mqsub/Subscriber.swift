@@ -3,12 +3,11 @@ internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
-/// Subscribes to what the plan says and writes what comes, until something ends it, and finds the exit status that is true.
-///
-/// A message is acknowledged after it was written. While the reader of the output is slow nothing is read from the broker, so
-/// that messages wait where they are kept.
+/// Subscribes to what the plan says and hands what comes to a sink, until something ends it, and finds the exit status that is
+/// true.
 struct Subscriber: ~Copyable {
   private let plan: SubscribePlan
+  private let sink: any MessageSink
   private let connection: ConnectionPlan
   private let compatibility: Compatibility
   private let endpoint: Endpoint
@@ -16,207 +15,399 @@ struct Subscriber: ~Copyable {
   private let signals: Signals
   private let client: Client
   private var driver = Driver()
-  private var output = OutputBuffer(descriptor: 1, limit: .max)
-  private let isTerminal: Bool
-  /// What was shown, or left out on purpose, and is acknowledged when the output is written. What came behind the last message
-  /// wanted is not among them: it stays with the broker.
-  private var dealtWith: [Delivery] = []
-  private var received = 0
-  private var outageReport = OutageReport()
+  /// When the run ends at the latest.
+  private let limit: Instant?
   private var phase = Phase.running
+
+  private var selection: MessageSelection
+  /// Whether every message is wanted, so that none need be looked at.
+  private let wantsAll: Bool
+  private var received = 0
+  /// Whether the sink has dealt with all that it took, and whether it has enough for the time being.
+  private var isSinkDone = true
+  private var isSinkFull = false
+  private var removal = RetainedRemoval()
+  private var recording: Recording?
+
+  private var answers = SubscriptionAnswers()
+  /// Whether all requests were answered once.
+  private var wasReady = false
+  private var readyCommand: ReadyCommand?
+  /// Whether a signal or the time limit ends the run.
+  private var isInterrupted = false
+  /// Since when no message has come while the subscriptions stand.
+  private var quietSince: Instant?
+  /// Whether the broker has answered the PINGREQ behind the subscriptions.
+  private var hasPong = false
+  private var outageReport = OutageReport()
+  private var takeover: TakeoverWatch
 
   private enum Phase {
     case running
-    /// The count is reached: the last acknowledgements are under way.
-    case completing(until: Instant)
+    /// Nothing more is wanted: what was begun is finished, the last acknowledgements are under way.
+    case completing(ExitStatus, until: Instant?)
+    /// DISCONNECT is under way.
     case leaving(ExitStatus, until: Instant)
+    /// There is no connection any more, and the sink finishes.
+    case over(ExitStatus)
   }
 
   /// How long the last QoS 2 handshakes and taking leave may take.
   private static let leavePatience: Duration = .milliseconds(900)
+  /// How long to leave an identifier to somebody else.
+  private static let takeoverPause: Duration = .seconds(30)
 
   init(
-    _ plan: SubscribePlan, over connection: ConnectionPlan, as compatibility: Compatibility, diagnostics: Diagnostics,
-    signals: consuming Signals
+    _ plan: SubscribePlan, to sink: any MessageSink, recordingTo recording: consuming Recording?,
+    over connection: ConnectionPlan, as compatibility: Compatibility, until limit: Instant?,
+    diagnostics: Diagnostics, signals: consuming Signals
   ) {
     self.plan = plan
+    self.sink = sink
     self.connection = connection
     self.compatibility = compatibility
     self.diagnostics = diagnostics
     self.signals = signals
-    let settings = connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection)
+    self.recording = recording
+    selection = plan.selection
+    wantsAll = plan.selection == MessageSelection() && !plan.removesRetained
+    self.limit = limit
+    var settings = connection.client(
+      retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
+    settings.retriesTakeover = plan.takeover == .retry
+    takeover = TakeoverWatch(identifierWasChosen: connection.hasGivenIdentifier)
     endpoint = settings.endpoint
     client = Client(settings)
-    isTerminal = output.isTerminal
   }
 
   mutating func run() -> ExitStatus {
-    let limit = connection.timeout.map { Instant.now + $0 }
     client.trace(to: diagnostics)
     driver.watch(signals.descriptor, .readable)
-    // Tells when the reader of the output goes away, also while nothing comes.
-    driver.watch(output.descriptor, [])
+    sink.prepare(client)
+    sink.start(&driver)
+    let status = subscribe() ?? loop()
+    sink.end(&driver)
+    // What the user began goes on, unless the user ends it all.
+    if !isInterrupted { readyCommand?.leave() }
+    return status
+  }
+
+  private mutating func loop() -> ExitStatus {
+    driver.add(client)
+    while true {
+      switch driver.next(until: deadline) {
+      case .client(_, .session(.message(let message, let delivery))): take(message, delivery)
+      case .client(_, .session(let event)): handle(event)
+      case .client(_, .outage(let error, _)): outage(error)
+      case .client(_, .failed(let error)): if let status = lost(error) { return status }
+      case .client(_, .closed):
+        if case .leaving(let status, _) = phase { return status }
+        return .ok
+      case .ready(let descriptor, let readiness):
+        if descriptor == signals.descriptor {
+          if signals.next() != nil { stop() }
+        } else if case .leaving = phase {
+          driver.watch(descriptor, nil)
+        } else {
+          sink.ready(descriptor, readiness)
+          work()
+        }
+      case .idle: work()
+      case .deadline: if let status = deadlineReached() { return status }
+      }
+      if case .over(let status) = phase, isSinkDone { return status }
+    }
+  }
+
+  /// Asks for the subscriptions; they are sent with the first connection.
+  private mutating func subscribe() -> ExitStatus? {
     do throws(ProtocolError) {
-      if !plan.subscriptions.isEmpty {
-        try client.subscribe(plan.subscriptions, properties: plan.subscribeProperties, at: driver.now)
+      for request in plan.requests {
+        try client.subscribe(request.subscriptions, properties: request.properties, at: driver.now)
       }
       if !plan.unsubscribed.isEmpty {
         try client.unsubscribe(plan.unsubscribed, properties: plan.unsubscribeProperties, at: driver.now)
       }
+      return nil
     } catch {
       diagnostics.error(error.explanation)
       return ExitStatus(error)
-    }
-    driver.add(client)
-    while true {
-      switch driver.next(until: deadline(limit)) {
-      case .client(_, .session(.message(let message, let delivery))): take(message, delivery)
-      case .client(_, .session(let event)):
-        if let status = handle(event) { return status }
-      case .client(_, .outage(let error, _)): outageReport.failed(error, to: diagnostics)
-      case .client(_, .failed(let error)):
-        diagnostics.error("\(error)")
-        return ended(compatibility.status(of: error))
-      case .client(_, .closed): return ended(.ok)
-      case .ready(let descriptor, let readiness):
-        if descriptor == signals.descriptor {
-          if signals.next() != nil { leave(.ok) }
-        } else if readiness.contains(.hungUp) {
-          return .ok
-        } else if let status = write() {
-          return status
-        }
-      case .idle:
-        if let status = write() { return status }
-      case .deadline:
-        if let status = deadlineReached(limit) { return status }
-      }
     }
   }
 
   // MARK: - Messages
 
   private mutating func take(_ message: MessageView, _ delivery: Delivery?) {
+    // What comes behind the last message wanted is not acknowledged: it stays with the broker.
     guard case .running = phase else { return }
-    if let delivery { dealtWith.append(delivery) }
-    if message.retain, plan.hidesRetained { return }
-    if plan.filtersOut.contains(where: { $0.matches(message.topic) }) { return }
-    append(message)
+    if quietSince != nil { quietSince = driver.now }
+    guard wantsAll || isWanted(message) else {
+      if let delivery { client.acknowledge(delivery) }
+      return
+    }
+    isSinkDone = false
+    recording?.append(message, at: .now)
+    sink.take(message, delivery)
     received += 1
-    if received == plan.count { phase = .completing(until: driver.now + Self.leavePatience) }
+    if received == plan.count || isFinal(message) { complete(.ok) }
   }
 
-  private mutating func append(_ message: MessageView) {
-    if plan.showsTopic {
-      append(message.topic)
-      output.append(UInt8(ascii: " "))
-      if message.payload.isEmpty {
-        output.append("(null)")
-      } else {
-        append(message.payload)
-      }
-    } else {
-      append(message.payload)
-      // An empty payload leaves no trace at all, as mosquitto_sub has it.
-      if message.payload.isEmpty { return }
+  private mutating func isWanted(_ message: MessageView) -> Bool {
+    if plan.removesRetained {
+      if removal.isEcho(message) { return false }
+      if message.retain, !message.payload.isEmpty, selection.passes(message) { removal.remove(message.topic) }
     }
-    if plan.endsLines { output.append(UInt8(ascii: "\n")) }
+    if !message.retain, case .retainedEnd(_, endsAtLive: true) = plan.end { complete(.ok) }
+    return selection.wants(message)
   }
 
-  private mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    if isTerminal {
-      TerminalText.append(bytes, to: &output)
-    } else {
-      output.append(bytes)
-    }
+  private func isFinal(_ message: MessageView) -> Bool {
+    !plan.finalTests.isEmpty && plan.finalTests.allSatisfy { $0.passes(message) }
   }
 
-  /// Writes what the reader takes, and acknowledges when that was all.
-  private mutating func write() -> ExitStatus? {
-    do throws(OutputError) {
-      try output.flushWithoutWaiting()
-    } catch {
-      switch error {
-      case .closed: return .ok
-      case .system(let error):
-        diagnostics.error("standard output: \(error.explanation)")
-        return .output
-      }
+  /// All that has arrived was taken: the sink and the rest of us do what there is to do.
+  private mutating func work() {
+    switch phase {
+    case .leaving: return
+    case .over: break
+    case .running, .completing: removal.work(client, diagnostics, at: driver.now)
     }
-    if output.count > 0 {
+    // Before the sink can acknowledge anything.
+    do throws(OutputError) { try recording?.flush() } catch {
+      if case .system(let error) = error { diagnostics.error("--record: \(error.explanation)") }
+      isSinkDone = true
+      return leave(.output)
+    }
+    switch sink.work(client, &driver) {
+    case .done:
+      isSinkDone = true
+      goOn()
+      if case .completing(let status, let until) = phase, removal.isDone { finish(status, until) }
+    case .busy: goOn()
+    case .full:
+      isSinkFull = true
       client.pauseReading()
-      driver.watch(output.descriptor, .writable)
-      return nil
+    case .over(let status):
+      isSinkDone = true
+      leave(status)
     }
-    driver.watch(output.descriptor, [])
+  }
+
+  private mutating func goOn() {
+    guard isSinkFull else { return }
+    isSinkFull = false
     client.resumeReading(at: driver.now)
-    for delivery in dealtWith { client.acknowledge(delivery) }
-    dealtWith.removeAll(keepingCapacity: true)
-    if case .completing = phase, client.deliveriesUnreleased == 0 { leave(.ok) }
-    return nil
+    // What came meanwhile was not read.
+    if quietSince != nil { quietSince = driver.now }
   }
 
   // MARK: - What happened
 
-  private mutating func handle(_ event: Session.Event) -> ExitStatus? {
+  private mutating func handle(_ event: Session.Event) {
     switch event {
     case .connected(let packet, _):
-      outageReport.connected(to: endpoint, diagnostics)
       diagnostics.debug(
         "connected to \(endpoint), \(client.version)\(packet.sessionPresent ? ", session present" : "")")
-    case .subscribed(_, let packet): return subscribed(packet)
+      takeover.connected(at: driver.now)
+      answers = SubscriptionAnswers()
+      if plan.end == .connected { return leave(.ok) }
+      if !client.awaitsAnswers { standing() }
+    case .subscribed(let number, let packet):
+      answers.take(packet, for: client.subscriptions(ofRequest: number), diagnostics)
+      if !client.awaitsAnswers { standing() }
+    case .unsubscribed(_, let packet):
+      for reason in packet?.reasonCodes ?? [] where reason.isFailure {
+        diagnostics.warning("the broker refused to end a subscription: \(reason)")
+      }
+      if !client.awaitsAnswers { standing() }
+    case .pong: hasPong = quietSince != nil
+    case .published:
+      if let topic = removal.handle(event, diagnostics) {
+        isSinkDone = false
+        sink.removed(topic)
+      }
     case .tolerated(let tolerance): diagnostics.warning("\(tolerance)")
     default: break
     }
+    sink.handle(event)
+  }
+
+  /// The broker has answered all requests: that ends an outage, for some accept and then cut off who subscribes.
+  private mutating func standing() {
+    guard case .running = phase else { return }
+    outageReport.connected(to: endpoint, diagnostics)
+    if let status = answers.judge(isStrict: plan.isStrict, diagnostics) { return leave(status) }
+    quietSince = driver.now
+    if !answers.names.isEmpty {
+      diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(answers.names)")
+    }
+    if !wasReady { ready() }
+    switch plan.end {
+    case .subscribed: complete(.ok)
+    case .retainedEnd: client.ping(at: driver.now)
+    case .none, .connected: break
+    }
+  }
+
+  /// The subscriptions stand for the first time.
+  private mutating func ready() {
+    wasReady = true
+    if compatibility.readsEnvironment { notifyServiceManager() }
+    guard let command = plan.readyCommand else { return }
+    do throws(SystemError) {
+      readyCommand = try ReadyCommand(command, at: driver.now)
+    } catch {
+      readyCommandFailed(.notStarted(error))
+    }
+  }
+
+  private mutating func readyCommandFailed(_ failure: HelperError) {
+    diagnostics.error("--on-ready: the command \(failure.explanation)")
+    leave(.helper)
+  }
+
+  private mutating func outage(_ error: ConnectionError) {
+    let sign = takeover.ended(error, at: driver.now)
+    quietSince = nil
+    hasPong = false
+    guard let sign else { return outageReport.failed(error, to: diagnostics) }
+    if plan.takeover == .exit {
+      diagnostics.error(sign.explanation(identifier: connection.connect.clientIdentifier))
+      // Only the broker's word is worth the status that says it.
+      return leave(sign == .told ? .reasonCode(ReasonCode.sessionTakenOver.rawValue) : .connectionLost)
+    }
+    client.holdOff(until: driver.now + Self.takeoverPause)
+    outageReport.failed(
+      sign.explanation(identifier: connection.connect.clientIdentifier),
+      ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
+  }
+
+  // MARK: - Time
+
+  /// When nothing having come ends the run.
+  private var quietDeadline: Instant? {
+    guard case .running = phase, let quietSince, !isSinkFull else { return nil }
+    if case .retainedEnd = plan.end {
+      return hasPong ? quietSince + (plan.idleTime ?? SubscribePlan.retainedPatience) : nil
+    }
+    return plan.idleTime.map { quietSince + $0 }
+  }
+
+  private var deadline: Instant? {
+    if case .leaving(_, let until) = phase { return until }
+    var deadline = limit
+    func consider(_ instant: Instant?) {
+      if let instant { deadline = min(instant, deadline ?? instant) }
+    }
+    consider(sink.deadline)
+    consider(quietDeadline)
+    consider(readyCommand?.deadline)
+    if case .completing(_, let until) = phase { consider(until) }
+    return deadline
+  }
+
+  private mutating func deadlineReached() -> ExitStatus? {
+    let now = driver.now
+    switch phase {
+    case .leaving(let status, let until): return now >= until ? status : nil
+    case .completing(let status, let until?) where now >= until:
+      leave(status)
+      return nil
+    default: break
+    }
+    if let limit, now >= limit {
+      let stage = client.stage == .connected ? "" : " while \(client.stage)"
+      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")\(stage)")
+      isInterrupted = true
+      if case .over = phase { return .timedOut }
+      leave(.timedOut, compatibility.interruptionReason)
+      return nil
+    }
+    if let deadline = readyCommand?.deadline, now >= deadline { lookAtReadyCommand() }
+    if let quietDeadline, now >= quietDeadline { quiet() }
+    work()
     return nil
   }
 
-  private mutating func subscribed(_ packet: SubackPacket) -> ExitStatus? {
-    let refused = zip(plan.subscriptions, packet.reasonCodes).filter { $0.1.isFailure }
-    for (subscription, reason) in refused {
-      let text = packet.properties[.reasonString].map { ": \($0)" } ?? ""
-      let line = "the broker refused the subscription to '\(subscription.filter)': \(reason)" + text
-      if refused.count == plan.subscriptions.count { diagnostics.error(line) } else { diagnostics.warning(line) }
+  private mutating func lookAtReadyCommand() {
+    do throws(HelperError) {
+      if try readyCommand?.hasEnded(at: driver.now) == true { readyCommand = nil }
+    } catch {
+      readyCommand = nil
+      readyCommandFailed(error)
     }
-    if let first = refused.first, refused.count == plan.subscriptions.count {
-      leave(.reasonCode(first.1.rawValue))
-      return nil
+  }
+
+  /// Nothing has come for as long as was asked for.
+  private mutating func quiet() {
+    if case .retainedEnd(let needsMessage, _) = plan.end {
+      if needsMessage, received == 0 { diagnostics.error("the broker keeps no value for \(answers.names)") }
+      return complete(needsMessage && received == 0 ? .nothingThere : .ok)
     }
-    let names = plan.subscriptions.map { "'\($0.filter)'" }.joined(separator: ", ")
-    diagnostics.notice("connected to \(endpoint), \(client.version), subscribed to \(names)")
-    return nil
+    if plan.count == nil, plan.finalTests.isEmpty { return complete(.ok) }
+    let time = plan.idleTime.map { "\($0)" } ?? ""
+    let wanted = plan.count.map { "\(received) of \($0) messages" } ?? "no message that passes --until"
+    diagnostics.error("nothing came for \(time): \(wanted)")
+    leave(.timedOut)
   }
 
   // MARK: - The end
 
-  private func deadline(_ limit: Instant?) -> Instant? {
-    switch phase {
-    case .running: limit
-    case .completing(let until), .leaving(_, let until): until
+  /// A signal came.
+  private mutating func stop() {
+    isInterrupted = true
+    if case .over(let status) = phase {
+      phase = .leaving(status, until: driver.now)
+      return
+    }
+    let patience = sink.stop()
+    if patience > .zero, case .running = phase {
+      phase = .completing(.ok, until: driver.now + patience)
+      work()
+    } else {
+      leave(.ok, compatibility.interruptionReason)
     }
   }
 
-  private mutating func deadlineReached(_ limit: Instant?) -> ExitStatus? {
+  /// Nothing more is wanted.
+  private mutating func complete(_ status: ExitStatus) {
+    guard case .running = phase else { return }
+    phase = .completing(status, until: nil)
+  }
+
+  /// The sink has done its part; what it acknowledged is under way.
+  private mutating func finish(_ status: ExitStatus, _ until: Instant?) {
+    if client.deliveriesUnreleased == 0 {
+      leave(removal.status ?? status)
+    } else if until == nil {
+      phase = .completing(status, until: driver.now + Self.leavePatience)
+    }
+  }
+
+  private mutating func leave(_ status: ExitStatus, _ reason: ReasonCode = .normalDisconnection) {
     switch phase {
-    case .running:
-      diagnostics.error("timed out after \(connection.timeout.map { "\($0)" } ?? "")")
-      leave(.timedOut)
-      return nil
-    case .completing:
-      leave(.ok)
-      return nil
+    case .leaving: return
+    case .over: phase = .leaving(status, until: driver.now)
+    case .running, .completing:
+      phase = .leaving(status, until: driver.now + Self.leavePatience)
+      client.disconnect(reason, properties: connection.disconnectProperties, at: driver.now)
+    }
+  }
+
+  /// The connection is lost for good.
+  private mutating func lost(_ error: ConnectionError) -> ExitStatus? {
+    switch phase {
     case .leaving(let status, _): return status
+    case .completing(let status, _) where removal.isDone: phase = .over(removal.status ?? status)
+    case .running, .completing:
+      let sign = takeover.ended(error, at: driver.now)
+      let identifier = connection.connect.clientIdentifier
+      diagnostics.error(sign == .told ? TakeoverWatch.Sign.told.explanation(identifier: identifier) : "\(error)")
+      phase = .over(compatibility.status(of: error))
+    case .over: return nil
     }
-  }
-
-  private mutating func leave(_ status: ExitStatus) {
-    if case .leaving = phase { return }
-    phase = .leaving(status, until: driver.now + Self.leavePatience)
-    client.disconnect(properties: connection.disconnectProperties, at: driver.now)
-  }
-
-  private func ended(_ status: ExitStatus) -> ExitStatus {
-    if case .leaving(let status, _) = phase { return status }
-    return status
+    // Nothing that is begun now could be acknowledged.
+    _ = sink.stop()
+    return nil
   }
 }

@@ -115,7 +115,8 @@ struct ConnectionOptionTests {
   @Test("every option of the group has a row above")
   func completeness() {
     let refused = ["--tls-engine", "--tls-engine-kpass-sha1"]
-    let words = (Self.rows + TLSOptionTests.rows).flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"] + refused
+    let rows = Self.rows + TransportOptionTests.rows + TLSOptionTests.rows
+    let words = rows.flatMap(\.words) + ["-I", "--id-prefix", "--tls-info"] + refused
     for option in ConnectionSettings.options.map(\.description) + [ConnectionSettings.urlDescription] {
       #expect(option.spellings.contains { words.contains($0) }, "\(option.name)")
     }
@@ -135,8 +136,8 @@ struct ConnectionOptionTests {
     "a wrong value is told with what is right",
     arguments: [
       (["-h", ""], "-h: the host is missing"),
-      (["-p", "0"], "-p: \"0\" is not a number from 1 to 65535"),
-      (["-p", "65536"], "-p: \"65536\" is not a number from 1 to 65535"),
+      (["-p", "0"], "-p: 0 makes the host the path of a unix socket, and \"localhost\" is none: see --unix"),
+      (["-p", "65536"], "-p: \"65536\" is not a number from 0 to 65535"),
       (["-V", "4"], "-V: \"4\" is not auto, 5, 311, 31, mqttv5, mqttv311 or mqttv31"),
       (["-i", ""], "-i: is empty; leave it out to have one made up"),
       (["-k", "65536"], "-k: \"65536\" is not a whole number of seconds up to 65535"),
@@ -154,12 +155,8 @@ struct ConnectionOptionTests {
       (["--connect-timeout", "0"], "--connect-timeout: \"0\" is not a time above zero"),
       (["--retry", "often"], "--retry: \"often\" is not a number from 0"),
       (["--log", "info"], "--log: \"info\" is not error, warning, notice, debug or trace"),
-      (["-L", "mqttx://h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
-      (["-L", "mqtt:h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
-      (["-L", "h"], "-L: the URL does not begin with mqtt:// or mqtts://"),
       (["-L", "mqtt://"], "-L: the host is missing"),
       (["-L", "mqtt://:1883"], "-L: the host is missing"),
-      (["-L", "mqtt://h:"], "-L: \"\" is not a number from 1 to 65535"),
       (["-L", "mqtt://h:x/t"], "-L: \"x\" is not a number from 1 to 65535"),
       (["-L", "mqtt://::1/t"], "-L: an IPv6 address in a URL stands in brackets, as in mqtt://[::1]:1883"),
       (["-L", "mqtt://[::1/t"], "-L: an address in the URL lacks its closing bracket"),
@@ -310,7 +307,7 @@ struct CredentialTests {
     #expect(try user([], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "a:b")
     #expect(try user(["-h", "h2"], ["MQTOOLS_URL": "mqtt://a:b@h1"]) == "-:-")
     let error = #expect(throws: UsageError.self) { try user([], ["MQTOOLS_URL": "h1"]) }
-    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt:// or mqtts://")
+    #expect(error?.message == "MQTOOLS_URL: the URL does not begin with mqtt://, mqtts://, ws://, wss:// or unix:")
     #expect(try connecting([], as: "mosquitto_pub", environment: environment).host == "localhost")
   }
 
@@ -360,7 +357,8 @@ struct CredentialTests {
   @Test("no message shows a password of a URL")
   func secrecy() {
     for url in [
-      "mqttx://a:secret@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x", "mqtt://a:secret@", "mqtt://a:secret/more@h",
+      "http://a:secret@h", "ws://a:secret@h:x", "ws://a:secret/more@h", "mqtt://a:secret%@h", "mqtt://a:secret@h:x",
+      "mqtt://a:secret@", "mqtt://a:secret/more@h",
     ] {
       let error = #expect(throws: UsageError.self) { try connecting(["-L", url]) }
       #expect(error?.message.contains("secret") == false)

@@ -56,6 +56,7 @@ struct HelpTextTests {
 
       General:
         -o FILE                   read options from FILE
+            --profile NAME        read options about the connection from a profile
             --show-settings       print every setting and where it came from, and end
             --help                print this text
             --version             print the version
@@ -97,6 +98,7 @@ struct ManPageTests {
       ".SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\nAll that was asked for happened.\n",
       ".TP\n\\fB75\\fR\nStored safely and not delivered yet.\n",
       ".SH ENVIRONMENT\n.TP\n\\fBSAMPLE_PORT\\fR\nStands for \\fB\\-\\-port\\fR, which is stronger.\n",
+      ".TP\n\\fBMQTOOLS_PROFILE\\fR\nStands for \\fB\\-\\-profile\\fR, which is stronger.\n",
       ".TP\n\\fBTZ\\fR\nThe time zone.\n",
       "mqpub \\-t a/b \\-m \\(aqit\\(aq\\(aqs\\(aq\n",
     ] { #expect(page.contains(line), "\(line)") }

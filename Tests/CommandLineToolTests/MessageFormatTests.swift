@@ -204,6 +204,31 @@ struct MessageFormatTests {
     #expect(try shown(bare, .verbose(showsTime: true)) == "2026-11-22T12:55:34.539884+01:00 a/topic message\n")
   }
 
+  @Test("colours set time and topic apart from the payload")
+  func colors() throws {
+    func colored(_ message: SampleMessage, _ style: MessageFormat.Style) throws -> String {
+      try shown(message, style) { $0.isColored = true }
+    }
+    #expect(try colored(bare, .payload) == "message\n")
+    #expect(
+      try colored(bare, .verbose(showsTime: true))
+        == "\u{1B}[2m2026-11-22T12:55:34.539884+01:00\u{1B}[0m \u{1B}[36ma/topic\u{1B}[0m message\n")
+    #expect(
+      try colored(sample([]), .verbose(showsTime: false)) == "\u{1B}[36mt\u{1B}[0m \u{1B}[2m(null)\u{1B}[0m\n")
+    #expect(try colored(sample([]), .hexadecimalDump(showsTopic: true)) == "\u{1B}[36mt\u{1B}[0m (0 bytes)\n")
+    #expect(try colored(bare, format("%t")) == "a/topic\n")
+  }
+
+  @Test("the clock is asked for formats that show the time only")
+  func showsTime() throws {
+    for text in ["%I", "%U", "@H", "@N", "%j", "%J"] { #expect(MessageFormat(try format(text)).showsTime, "\(text)") }
+    #expect(MessageFormat(.json).showsTime)
+    #expect(MessageFormat(.verbose(showsTime: true)).showsTime)
+    for style in [.payload, .verbose(showsTime: false), try format("%t %p @@")] as [MessageFormat.Style] {
+      #expect(!MessageFormat(style).showsTime)
+    }
+  }
+
   @Test("--json is one line a message")
   func json() throws {
     #expect(

@@ -181,38 +181,93 @@ struct PublishOptionTests {
 
 struct SubscribeOptionTests {
   static let rows: [Row<SubscribePlan>] = [
-    Row("-t", "a/#") { $0.subscriptions[0].filter = filter("a/#") },
-    Row("--topic", "$share/g/+") { $0.subscriptions[0].filter = filter("$share/g/+") },
-    Row("-t", "t", "-t", "u") { $0.subscriptions.append(Subscription(filter: filter("u"))) },
-    Row("-L", "mqtt://h/a/#") { $0.subscriptions[0].filter = filter("a/#") },
-    Row("-L", "mqtt://h/t", "-t", "u") { $0.subscriptions.append(Subscription(filter: filter("u"))) },
-    Row("-t", "t", "-T", "a/+", "--filter-out", "b") { $0.filtersOut = [filter("a/+"), filter("b")] },
+    Row("-t", "a/#") { $0[0].filter = filter("a/#") },
+    Row("--topic", "$share/g/+") { $0[0].filter = filter("$share/g/+") },
+    Row("-t", "t", "-t", "u") { $0.add(Subscription(filter: filter("u"))) },
+    Row("-L", "mqtt://h/a/#") { $0[0].filter = filter("a/#") },
+    Row("-L", "mqtt://h/t", "-t", "u") { $0.add(Subscription(filter: filter("u"))) },
     Row("-t", "t", "-U", "a", "--unsubscribe", "b/#") { $0.unsubscribed = [filter("a"), filter("b/#")] },
-    Row("-U", "a") { ($0.subscriptions, $0.unsubscribed) = ([], [filter("a")]) },
-    Row("-t", "t", "-q", "2") { $0.subscriptions[0].options.qos = .exactlyOnce },
-    Row("-t", "t", "--qos", "1") { $0.subscriptions[0].options.qos = .atLeastOnce },
-    Row("-t", "t", "-R") {
-      $0.hidesRetained = true
-      $0.subscriptions[0].options.retainHandling = .doNotSend
+    Row("-U", "a") { ($0.requests, $0.unsubscribed) = ([], [filter("a")]) },
+    Row("-t", "t", "-q", "2") { $0[0].options.qos = .exactlyOnce },
+    Row("-t", "t", "--qos", "1") { $0[0].options.qos = .atLeastOnce },
+    Row("--subscribe", "qos=2 t") { $0[0].options.qos = .exactlyOnce },
+    Row("--subscribe", " t") { _ in },
+    Row("--subscribe", "nl,rap,rh=2 a b/#", "-q", "1") {
+      $0[0].filter = filter("a b/#")
+      $0[0].options = SubscriptionOptions(
+        qos: .atLeastOnce, noLocal: true, retainAsPublished: true, retainHandling: .doNotSend)
+      $0.optionForLatestVersion = "--subscribe"
     },
-    Row("-t", "t", "-C", "1") { $0.count = 1 },
-    Row("-t", "t", "-v") { $0.showsTopic = true },
-    Row("-t", "t", "--verbose") { $0.showsTopic = true },
-    Row("-t", "t", "-N") { $0.endsLines = false },
+    // Filters with one identifier go into one packet.
+    Row("-t", "t", "--subscribe", "id=5 a", "--subscribe", "id=5,rh=1 b", "--subscribe", "id=6,qos=0 c", "-t", "d") {
+      $0.add(Subscription(filter: filter("d")))
+      $0.requests += [5, 6].map { identifier in
+        SubscribeRequest([], properties: CommandLineToolTests.properties { $0[.subscriptionIdentifier] = identifier })
+      }
+      $0.requests[1].subscriptions = [
+        Subscription(filter: filter("a")),
+        Subscription(filter: filter("b"), options: SubscriptionOptions(retainHandling: .sendIfNew)),
+      ]
+      $0.requests[2].subscriptions = [Subscription(filter: filter("c"))]
+      $0.optionForLatestVersion = "--subscribe"
+    },
+    Row("-t", "t", "--retain-handling", "always") { _ in },
+    Row("-t", "t", "--retain-handling", "new") { $0[0].options.retainHandling = .sendIfNew },
+    Row("-t", "t", "--retain-handling", "never") { $0[0].options.retainHandling = .doNotSend },
+    Row("-t", "t", "--retain-as-published") { $0[0].options.retainAsPublished = true },
+    Row("-t", "t", "--strict-subscribe") { $0.isStrict = true },
+    Row("-t", "t", "--on-ready", "echo") { $0.readyCommand = bytes("echo") },
     Row("-t", "t", "-D", "subscribe", "subscription-identifier", "3") {
-      $0.subscribeProperties = CommandLineToolTests.properties { $0[.subscriptionIdentifier] = 3 }
+      $0.requests[0].properties = CommandLineToolTests.properties { $0[.subscriptionIdentifier] = 3 }
     },
     Row("-t", "t", "-D", "unsubscribe", "user-property", "a", "b") {
       $0.unsubscribeProperties = CommandLineToolTests.properties { $0.userProperties = [UserProperty("a", "b")] }
     },
+
+    Row("-t", "t", "-T", "a/+", "--filter-out", "b") { $0.selection.filtersOut = [filter("a/+"), filter("b")] },
+    Row("-t", "t", "--where", "payload = 1", "--where", "qos=0") {
+      $0.selection.tests = [test("payload = 1"), test("qos=0")]
+    },
+    Row("-t", "t", "-R") {
+      $0.selection.retained = .hidden
+      $0[0].options.retainHandling = .doNotSend
+    },
+    Row("-t", "t", "-R", "--retain-handling", "new") {
+      $0.selection.retained = .hidden
+      $0[0].options.retainHandling = .sendIfNew
+    },
+    Row("-t", "t", "--retained-only") {
+      $0.selection.retained = .alone
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: true)
+    },
+    Row("-t", "t", "--random-filter", "12.5") { $0.selection.part = .init(percent: 12.5) },
+    Row("-t", "t", "--remove-retained") {
+      $0.removesRetained = true
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "--remove-retained", "-R") {
+      $0.removesRetained = true
+      $0.selection.retained = .hidden
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "--message-rate", "-C", "1") { $0.showsRate = true },
+
+    Row("-t", "t", "-C", "1") { $0.count = 1 },
+    Row("-t", "t", "-E") { $0.end = .subscribed },
+    Row("-t", "t", "--get") {
+      $0.selection.retained = .alone
+      $0.end = .retainedEnd(needsMessage: true, endsAtLive: false)
+    },
+    Row("-t", "t", "--until", ".a=1", "--until", "retain=0") { $0.finalTests = [test(".a=1"), test("retain=0")] },
+    Row("-t", "t", "--idle", "1.5") { $0.idleTime = .milliseconds(1500) },
+    Row("--end-session", "-i", "x") { ($0.requests, $0.end) = ([], .connected) },
+    Row("-t", "t", "--on-takeover", "exit") { _ in },
+    Row("-t", "t", "--on-takeover", "retry") { $0.takeover = .retry },
   ]
 
   @Test("each option means what the interface says", arguments: rows)
   func meaning(row: Row<SubscribePlan>) throws {
-    var expected = SubscribePlan(
-      subscriptions: [Subscription(filter: filter("t"))], subscribeProperties: Properties(), unsubscribed: [],
-      unsubscribeProperties: Properties(), filtersOut: [], hidesRetained: false, count: nil, showsTopic: false,
-      endsLines: true)
+    var expected = SubscribePlan(requests: [SubscribeRequest([Subscription(filter: filter("t"))])])
     row.change(&expected)
     #expect(try subscribing(row.words).subscribe == expected)
   }
@@ -225,6 +280,36 @@ struct SubscribeOptionTests {
     }
   }
 
+  @Test("under mosquitto_sub's name --remove-retained goes on")
+  func strict() throws {
+    #expect(try subscribing(["-t", "t", "--remove-retained"], as: "mosquitto_sub").subscribe.end == .none)
+    let both = try subscribing(["-t", "t", "--remove-retained", "--retained-only"], as: "mosquitto_sub").subscribe.end
+    #expect(both == .retainedEnd(needsMessage: false, endsAtLive: true))
+  }
+
+  @Test("[MQTT-3.3.4-9] -C asks the broker not to send many more messages, unless the user says it or they are many")
+  func receiveMaximum() throws {
+    func announced(_ words: String...) throws -> UInt16? {
+      var (connection, plan) = try subscribing(["-t", "t"] + words)
+      plan.adapt(&connection)
+      return connection.connect.properties[.receiveMaximum]
+    }
+    #expect(try announced() == nil)
+    #expect(try announced("-C", "1") == 1)
+    #expect(try announced("-C", "19") == 19)
+    #expect(try announced("-C", "20") == nil)
+    #expect(try announced("-C", "1", "-D", "connect", "receive-maximum", "7") == 7)
+  }
+
+  @Test("[3.1.2.11.2] --end-session begins clean and lets the session end with the connection")
+  func endSession() throws {
+    var (connection, plan) = try subscribing(["-i", "x", "-c", "-x", "100", "--end-session"])
+    #expect(!connection.connect.cleanStart)
+    plan.adapt(&connection)
+    #expect(connection.connect.cleanStart)
+    #expect(connection.connect.properties[.sessionExpiryInterval] == nil)
+  }
+
   @Test(
     "what is missing or wrong is told",
     arguments: [
@@ -235,9 +320,109 @@ struct SubscribeOptionTests {
       (["-U", ""], "-U: \"\": a topic filter is at least one character long"),
       (["-t", "t", "-C", "0"], "-C: \"0\" is not a number from 1"),
       (["-t", "t", "-q", "-1"], "-q: \"-1\" is not 0, 1 or 2"),
+      (["--subscribe", "t"], "--subscribe: \"t\" is not OPTIONS FILTER, such as 'qos=1,nl a/#'"),
+      (
+        ["--subscribe", "qos=1,x a"],
+        "--subscribe: \"x\" is not one of qos=N, nl, rap, rh=N and id=N; they end at the first blank"
+      ),
+      (["--subscribe", "rh=3 a"], "--subscribe: \"3\" is not 0, 1 or 2"),
+      (["--subscribe", "id=0 a"], "--subscribe: \"0\" is not a number from 1 to 268435455"),
+      (["--subscribe", "nl $share/g/a"], "--subscribe: nl is not for a shared subscription"),
+      (["--subscribe", "nl a", "-V", "311"], "--subscribe: needs MQTT 5, and -V asks for MQTT 3.1.1"),
+      (["-t", "t", "-R", "--retained-only"], "-R: cannot stand together with --retained-only"),
+      (["-t", "t", "-R", "--get"], "-R: cannot stand together with --get"),
+      (["-t", "t", "-E", "--get"], "-E: cannot stand together with --get"),
+      (["--end-session"], "--end-session: needs a client identifier, -i"),
+      (["-t", "t", "--random-filter", "0"], "--random-filter: \"0\" is not a percentage above 0 and up to 100"),
+      (["-t", "t", "--random-filter", "nan"], "--random-filter: \"nan\" is not a percentage above 0 and up to 100"),
+      (["-t", "t", "--idle", "0"], "--idle: \"0\" is not a time above zero"),
+      (["-t", "t", "--until", "payload"], "--until: behind the field comes one of = != < <= > >= ~ !~"),
     ])
   func mistakes(words: [String], message: String) {
     #expect(throws: UsageError(message)) { try subscribing(words) }
+  }
+
+  @Test("a part of the messages is that part", arguments: [0.1, 10, 50, 99, 100])
+  func part(percent: Double) throws {
+    var selection = MessageSelection()
+    selection.part = .init(percent: percent)
+    let count = 100_000
+    let wanted = try PublishPacket(topic: bytes("t")).with { message in
+      (0..<count).count { _ in selection.wants(message) }
+    }
+    // Six standard deviations: once in five hundred million runs it is more.
+    let (expected, part) = (Double(count) * percent / 100, percent / 100)
+    #expect(abs(Double(wanted) - expected) <= 6 * (expected * (1 - part)).squareRoot())
+  }
+}
+
+extension SubscribePlan {
+  /// A subscription of the first request.
+  fileprivate subscript(index: Int) -> Subscription {
+    get { requests[0].subscriptions[index] }
+    set { requests[0].subscriptions[index] = newValue }
+  }
+
+  fileprivate mutating func add(_ subscription: Subscription) { requests[0].subscriptions.append(subscription) }
+}
+
+private func test(_ text: String) -> TestExpression { try! TestExpression(bytes(text)) }
+
+struct OutputOptionTests {
+  static let rows: [Row<OutputPlan>] = [
+    Row { _ in },
+    Row("-v") { $0.style = .verbose(showsTime: false) },
+    Row("--verbose") { $0.style = .verbose(showsTime: false) },
+    Row("-vv") { $0.style = .verbose(showsTime: true) },
+    Row("-v", "-v") { $0.style = .verbose(showsTime: false) },
+    Row("-F", "%t") { $0.style = .custom(try! FormatString(bytes("%t"))) },
+    Row("-F", "%t", "-v") { $0.style = .custom(try! FormatString(bytes("%t"))) },
+    Row("-N") { $0.terminator = nil },
+    Row("-0") { $0.terminator = 0 },
+    Row("--json") { $0.style = .json },
+    Row("--hexdump") { $0.style = .hexadecimalDump(showsTopic: false) },
+    Row("--hexdump", "-v") { $0.style = .hexadecimalDump(showsTopic: true) },
+    Row("--hexdump", "-vv") { $0.style = .hexadecimalDump(showsTopic: true, showsTime: true) },
+    Row("--pretty") { $0.isPretty = true },
+    Row("--raw") { $0.isRaw = true },
+    Row("--color", "always") { $0.color = .always },
+    Row("--color", "never") { $0.color = .never },
+    Row("--color=auto") { $0.color = .auto },
+  ]
+
+  @Test("each option means what the interface says", arguments: rows)
+  func meaning(row: Row<OutputPlan>) throws {
+    var expected = OutputPlan()
+    row.change(&expected)
+    #expect(try showing(row.words) == expected)
+  }
+
+  @Test("every option of the group has a row above")
+  func completeness() {
+    let words = Self.rows.flatMap(\.words) + ["--color"]
+    for option in OutputSettings.options.map(\.description) {
+      #expect(option.spellings.allSatisfy { words.contains($0) }, "\(option.name)")
+    }
+  }
+
+  @Test("under mosquitto_sub's name nothing has colours unless they are asked for")
+  func strict() throws {
+    #expect(try showing([], as: "mosquitto_sub").color == .never)
+    #expect(try showing(["--color", "auto"], as: "mosquitto_sub").color == .auto)
+  }
+
+  @Test(
+    "what cannot be meant is told",
+    arguments: [
+      (["-F", "%z"], "-F: there is no '%z'; for a percent sign write %%"),
+      (["-F", "%t", "--json"], "--json: cannot stand together with -F"),
+      (["--json", "--hexdump"], "--hexdump: cannot stand together with --json"),
+      (["-0", "-N"], "-0: cannot stand together with -N"),
+      (["-vvv"], "-v: takes no value, but \"-vvv\" gives it one; options are not joined, write each by itself"),
+      (["--color", "yes"], "--color: \"yes\" is not auto, always or never"),
+    ])
+  func mistakes(words: [String], message: String) {
+    #expect(throws: UsageError(message)) { try showing(words) }
   }
 }
 
@@ -262,7 +447,9 @@ struct OptionTableTests {
     for option in tables.joined() where !option.short.isEmpty {
       #expect(names.updateValue(option.long, forKey: option.short) ?? option.long == option.long)
     }
-    #expect(names.keys.sorted().joined() == "0ACDILMNPRTUVWcdfhiklmnopqrstuvx")
+    #expect(
+      names.keys.sorted().joined(separator: " ")
+        == "0 A C D E F I L M N P R T U V W c d f h i k l m n o p q r s t u v vv x")
   }
 
   @Test("help fits a terminal of 80 columns")

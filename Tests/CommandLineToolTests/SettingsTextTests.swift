@@ -88,7 +88,9 @@ struct SettingsTextTests {
       try rows("--username", "--port", words: [], environment: ["HOME": folder.path])
         == ["--port 1884 \(own):2", "--username own \(own):1"])
     #expect(
-      try rows("--username", "--port", words: []) == ["--port 1883 default", "--username none default"])
+      try rows("--username", "--port", words: []) == [
+        "--port 1883, with TLS 8883, WebSocket 80 or 443 default", "--username none default",
+      ])
   }
 
   @Test("what adds up is shown as a whole, from the strongest source only")
@@ -165,9 +167,10 @@ struct SettingsTextTests {
 
   @Test("a default that the help tells is what no option means")
   func defaults() throws {
-    // Words for what an option cannot say, one that also asks for MQTT 5, and some that need TLS.
+    // Words for what an option cannot say, one that also asks for MQTT 5, and some that go with others.
     let told = [
-      "--id", "--will-payload", "--retry", "--log", "-x", "--repeat-delay", "--keyform", "--tls-version",
+      "--id", "--port", "--tls-name", "--ciphers", "--keyform", "--tls-version", "--will-payload", "--retry", "--log",
+      "-x", "--repeat-delay", "--ws-path", "--speed",
     ]
     var count = 0
     for option in Publishing.tool.commandLine.options where !told.contains(option.name) {
@@ -185,5 +188,16 @@ struct SettingsTextTests {
       count += 1
     }
     #expect(count >= 8)
+  }
+
+  @Test("what is the case without an option may follow from another one")
+  func implied() throws {
+    #expect(try rows("--qos", words: ["-t", "t", "-n"]) == ["--qos 0 default"])
+    #expect(
+      try rows("--qos", words: ["-t", "t", "-n", "--require-subscribers"]) == [
+        "--qos 1 because of --require-subscribers"
+      ])
+    #expect(
+      try rows("--qos", words: ["-t", "t", "-n", "--require-subscribers", "-q", "2"]) == ["--qos 2 command line"])
   }
 }

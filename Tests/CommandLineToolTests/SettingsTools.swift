@@ -22,11 +22,13 @@ struct Publishing: Sendable {
 struct Subscribing: Sendable {
   var connection = ConnectionSettings()
   var subscribe = SubscribeSettings()
+  var output = OutputSettings()
 
   static let tool = Tool(
     ToolDescription(name: .mqsub, purpose: "subscribe", synopsis: ["-t FILTER"], paragraphs: [], examples: []),
     settings: Subscribing(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
+      + Options(OutputSettings.options) { $1(&$0.output) }
       + ConnectionSettings.options(
         lend: { $1(&$0.connection) },
         takeTopic: { (tool, topic) throws(UsageError) in try tool.subscribe.take(filterIn: topic) }))
@@ -69,7 +71,16 @@ func subscribing(
   _ words: [String], as program: String = "mqsub", environment: [String: String] = [:]
 ) throws(UsageError) -> (connection: ConnectionPlan, subscribe: SubscribePlan) {
   let (settings, compatibility) = try typed(Subscribing.tool, words, as: program, environment: environment)
-  return (try settings.connection.plan(compatibility), try settings.subscribe.plan(settings.connection))
+  let subscribe = try settings.subscribe.plan(settings.connection, compatibility)
+  return (
+    try settings.connection.plan(compatibility, forLatestVersion: subscribe.optionForLatestVersion), subscribe
+  )
+}
+
+/// What `words` mean for the output of a subscribing tool.
+func showing(_ words: [String], as program: String = "mqsub") throws(UsageError) -> OutputPlan {
+  let (settings, compatibility) = try typed(Subscribing.tool, words, as: program, environment: [:])
+  return try settings.output.plan(compatibility)
 }
 
 /// Words, and how they change what no words mean.

@@ -47,4 +47,25 @@ struct TimestampTests {
     formatter.dateFormat = "yyyy-MM-dd'T'HH:mm:ssxxx"
     #expect(written == formatter.string(from: moment))
   }
+
+  @Test(
+    "a time is read as it is written, whatever its zone",
+    arguments: [
+      ("1970-01-01T00:00:00Z", 0, 0), ("2026-11-22T12:55:34.539884+01:00", 1_795_348_534, 539_884_000),
+      ("2026-11-22T11:55:34.5-0000", 1_795_348_534, 500_000_000), ("2000-02-29T23:59:59Z", 951_868_799, 0),
+      ("1969-12-31T19:00:00-05:00", 0, 0), ("2024-03-01T00:00:00.1234567891Z", 1_709_251_200, 123_456_789),
+    ])
+  func read(text: String, seconds: Int64, nanoseconds: Int) {
+    #expect(WallTime(Array(text.utf8)) == WallTime(seconds: seconds, nanoseconds: nanoseconds))
+  }
+
+  @Test(
+    "what is no time is none",
+    arguments: [
+      "", "2026-11-22", "2026-11-22T12:55:34", "2026-13-22T12:55:34Z", "2026-11-22 12:55:34Z", "2026-11-22T12:55:34Zx",
+      "now",
+    ])
+  func noTime(text: String) {
+    #expect(WallTime(Array(text.utf8)) == nil)
+  }
 }

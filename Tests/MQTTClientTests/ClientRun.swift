@@ -88,6 +88,7 @@ private func text(_ event: Session.Event) -> String {
   case .published(let number, let reason, _): "published \(number) \(reason.rawValue)"
   case .dropped(let error): "dropped \(error.explanation)"
   case .received(let number): "received \(number)"
+  case .released: "released"
   case .subscribed(_, let packet): "subscribed \(packet.reasonCodes.map(\.rawValue))"
   case .unsubscribed: "unsubscribed"
   case .authentication: "authentication"

@@ -14,6 +14,7 @@ final class SessionPair {
     case published(Int, ReasonCode)
     case dropped(ReasonCode)
     case received(Int)
+    case released
     case subscribed(Int, [ReasonCode])
     case unsubscribed(Int, [ReasonCode]?)
     case authentication(ReasonCode)
@@ -162,6 +163,7 @@ final class SessionPair {
     case .published(let number, let reasonCode, _): return .published(number, reasonCode)
     case .dropped(let error): return .dropped(error.reasonCode)
     case .received(let number): return .received(number)
+    case .released: return .released
     case .subscribed(let number, let packet): return .subscribed(number, packet.reasonCodes)
     case .unsubscribed(let number, let packet): return .unsubscribed(number, packet?.reasonCodes)
     case .authentication(let packet): return .authentication(packet.reasonCode)

@@ -165,6 +165,52 @@ import Testing
   }
 
   @Test(
+    "4.3.3: What an earlier process has done with a QoS 2 message counts in the same session",
+    arguments: ["present", "lost"])
+  func resumed(session: String) throws {
+    let pair = SessionPair(.v5) { $0.lifetime = .persistent }
+    pair.session.resumeDeliveries([7, 8])
+    try pair.connect(sessionPresent: session == "present")
+    pair.send("3C r* s* 'a' m7 [] 'x'")
+    if session == "lost" {
+      #expect(pair.session.deliveredIdentifiers == [])
+      #expect(pair.events() == [.message("a", "x", .exactlyOnce)])
+      return pair.expectNothingSent()
+    }
+    #expect(pair.events() == [])
+    pair.expectSent("50 r2 m7")
+    #expect(pair.session.deliveredIdentifiers == [7, 8])
+    pair.send("62 r2 m7 | 62 r2 m8")
+    #expect(pair.events() == [.released, .released])
+    #expect(pair.session.deliveredIdentifiers == [])
+    pair.expectSent("70 r2 m7 | 70 r2 m8")
+    pair.send("34 r* s* 'a' m7 [] 'new'")
+    #expect(pair.events() == [.message("a", "new", .exactlyOnce)])
+  }
+
+  @Test("Delivered is what the application has finished with and the broker has not released, over connections")
+  func deliveredIdentifiers() throws {
+    let pair = try persistent(.v311)
+    pair.send("34 r* s* 'a' m9 'x' | 34 r* s* 'a' m3 'y' | 32 r* s* 'a' m4 'z'")
+    #expect(pair.events().count == 3)
+    #expect(pair.session.deliveredIdentifiers == [])
+    pair.session.acknowledge(pair.deliveries[1])
+    pair.session.acknowledge(pair.deliveries[2])
+    #expect(pair.session.deliveredIdentifiers == [3])
+    pair.close()
+    #expect(pair.session.deliveredIdentifiers == [3])
+    pair.session.acknowledge(pair.deliveries[0])
+    #expect(pair.session.deliveredIdentifiers == [3, 9])
+    try pair.connect(sessionPresent: true)
+    pair.send("3C r* s* 'a' m9 'x' | 3C r* s* 'a' m3 'y'")
+    #expect(pair.events() == [])
+    #expect(pair.session.deliveredIdentifiers == [3, 9])
+    pair.send("62 r2 m3")
+    #expect(pair.events() == [])
+    #expect(pair.session.deliveredIdentifiers == [9])
+  }
+
+  @Test(
     "A QoS 2 message that the application still holds when the connection breaks is acknowledged once it is finished")
   func duplicateWhileHeld() throws {
     let pair = try persistent(.v5)

@@ -194,7 +194,7 @@ public final class RealBroker: Sendable {
     let process = try ToolProcess(program, ["-c", folder.path("mosquitto.conf")], home: folder)
     state.withLock { $0.process = process }
     let deadline = ContinuousClock.now + .seconds(10)
-    while !answers(until: deadline) {
+    while !Self.answersConnect(port: port, until: deadline) {
       guard process.end == nil, .now < deadline else {
         process.signal(SIGKILL)
         try process.wait()
@@ -209,7 +209,7 @@ public final class RealBroker: Sendable {
   }
 
   /// Whether a CONNECT brings a CONNACK, a refusal too.
-  private func answers(until deadline: ContinuousClock.Instant) -> Bool {
+  static func answersConnect(port: Int, until deadline: ContinuousClock.Instant) -> Bool {
     guard let connection = try? Address.ipv4(port: port).connect(until: deadline) else { return false }
     connection.write(wire("10 r* s* 'MQTT' 04 02 n10 s* 'are you there' | e0 00"))
     guard connection.wait(for: POLLIN, until: deadline), case .bytes(let bytes) = connection.read(4) else {

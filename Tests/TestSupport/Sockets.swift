@@ -83,13 +83,13 @@ enum Address: Sendable {
   }
 
   /// Listens; port 0 becomes a free port in the address that is returned.
-  func listen() throws -> (Descriptor, Address) {
+  func listen(backlog: Int32 = 1_024) throws -> (Descriptor, Address) {
     let descriptor = try makeSocket()
     descriptor.setOption(SOL_SOCKET, SO_REUSEADDR)
     try withSystemAddress { address, length in
       guard bind(descriptor.number, address, length) == 0 else { throw TestFailure.system("bind \(self)") }
     }
-    guard systemListen(descriptor.number, 1_024) == 0 else { throw TestFailure.system("listen") }
+    guard systemListen(descriptor.number, backlog) == 0 else { throw TestFailure.system("listen") }
     switch self {
     case .ipv4: return (descriptor, .ipv4(port: descriptor.boundPort))
     case .ipv6: return (descriptor, .ipv6(port: descriptor.boundPort))
@@ -143,6 +143,21 @@ struct ListeningPlace {
       listener = try Address.unix(path: path).listen().0
       (host, port, self.folder) = (path, 0, folder)
     }
+  }
+}
+
+/// A loopback port that answers no attempt to connect, as behind a firewall.
+public final class DeafPort: Sendable {
+  /// The port on 127.0.0.1.
+  public let port: Int
+  private let descriptors: [Descriptor]
+
+  /// Listens, and fills the queue of those who wait to be accepted: the system ignores whoever comes then.
+  public init() throws {
+    let (listener, address) = try Address.ipv4(port: 0).listen(backlog: 0)
+    port = address.port
+    let waiting = (0..<3).map { _ in try? address.connect(until: .now + .milliseconds(100)) }
+    descriptors = [listener] + waiting.compactMap { $0 }
   }
 }
 

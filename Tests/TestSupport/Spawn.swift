@@ -114,7 +114,7 @@ struct Launch {
 private let ourTools: Set<String> = ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench"]
 
 /// Where a program is: one of ours in $MQTOOLS_BIN or beside the tests, any other by its path or in $PATH.
-func locate(_ program: String) throws -> String {
+public func locate(_ program: String) throws -> String {
   if program.contains("/") { return program }
   let surroundings = ProcessInfo.processInfo.environment
   if ourTools.contains(program) {

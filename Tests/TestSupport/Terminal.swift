@@ -29,6 +29,7 @@ public final class Terminal: Sendable {
     var position = 0
     var isOver = false
     var end: ToolProcess.End?
+    var usage: ToolProcess.Usage?
   }
 
   /// Starts a program on a new terminal of that size; the other parameters are those of `ToolProcess`.
@@ -52,7 +53,11 @@ public final class Terminal: Sendable {
     let state = Monitor(State())
     (self.pid, self.home, self.keyboard, self.state, name) = (pid, home, keyboard, state, program)
     Thread.detachNewThread { Self.collect(from: keyboard, into: state) }
-    Thread.detachNewThread { reap(pid, into: state) { state, end, _ in state.end = end } }
+    Thread.detachNewThread {
+      reap(pid, into: state) { state, end, usage in
+        (state.end, state.usage) = (end, ToolProcess.Usage(usage, sampledBytes: nil))
+      }
+    }
   }
 
   deinit {
@@ -98,6 +103,19 @@ public final class Terminal: Sendable {
     return found
   }
 
+  /// Waits until `found` finds something in all that it showed.
+  func wait<Result>(timeout: Duration, _ found: ([UInt8]) -> Result?) -> Result? {
+    state.wait(until: .now + timeout) { found($0.output) }
+  }
+
+  /// Whether the terminal shows what is typed and hands it over in lines, as it does for a shell's command.
+  public var takesLines: Bool {
+    var mode = termios()
+    guard tcgetattr(keyboard.number, &mode) == 0 else { return false }
+    let wanted = tcflag_t(ICANON | ECHO)
+    return mode.c_lflag & wanted == wanted
+  }
+
   // MARK: What it is told
 
   /// Types; `"\r"` is the enter key, `"\u{3}"` Ctrl-C, `"\u{4}"` Ctrl-D, `"\u{1b}[A"` the up key.
@@ -138,6 +156,9 @@ public final class Terminal: Sendable {
 
   /// How it ended; nil while it runs.
   public var end: ToolProcess.End? { state.withLock { $0.end } }
+
+  /// What it used; nil while it runs. The peak of its memory is not known on Linux.
+  public var usage: ToolProcess.Usage? { state.withLock { $0.usage } }
 
   private func failure(_ what: String) -> TestFailure {
     let (shown, position) = state.withLock { (String(decoding: $0.output, as: UTF8.self), $0.position) }

@@ -343,7 +343,7 @@ func reap<State>(
 }
 
 extension ToolProcess.Usage {
-  fileprivate init(_ usage: rusage, sampledBytes: Int?) {
+  init(_ usage: rusage, sampledBytes: Int?) {
     (userTime, systemTime) = (duration(usage.ru_utime), duration(usage.ru_stime))
     #if canImport(Darwin)
       maximumResidentBytes = usage.ru_maxrss

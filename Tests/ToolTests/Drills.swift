@@ -163,6 +163,52 @@ struct Drills {
     #expect(duplicates <= (qos == "1" ? 20 * 10 + 20 * 5 : 0))
   }
 
+  @Test(
+    "a session that is kept, at QoS 2 over restarts of the broker and cut connections: every number once, in order",
+    .needs("mosquitto"))
+  func soak() throws {
+    let duration = ProcessInfo.processInfo.environment["MQTOOLS_SOAK"].flatMap { Int($0) } ?? 120
+    let broker = try RealBroker(persistence: .atStop)
+    let proxy = try CuttingProxy(to: broker.port)
+    let subscribers = try ["311", "5"].map { version in
+      let tool = try ToolProcess(
+        "mqsub",
+        proxy.options + ["-V", version, "-c", "-i", "soak-\(version)", "-q", "2", "-t", "t", "--log", "notice"])
+      try tool.waitForErrors("subscribed to")
+      return tool
+    }
+    let publisher = try ToolProcess("mqpub", proxy.options + ["-q", "2", "-t", "t", "-l"], input: .held)
+    var random = SplitMix(state: 1)
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(duration)
+    // Not so soon one after the other that it would look like another client with the same identifier.
+    var nextOutage = clock.now + .seconds(3)
+    var (count, outages) = (0, 0)
+    while clock.now < end {
+      var lines: [UInt8] = []
+      for _ in 0..<10 {
+        count += 1
+        lines += "\(count)\n".utf8
+      }
+      publisher.write(lines)
+      usleep(10_000)
+      guard clock.now >= nextOutage else { continue }
+      if outages.isMultiple(of: 2) { proxy.cut() } else { try broker.restart() }
+      outages += 1
+      nextOutage = clock.now + .milliseconds(Int64.random(in: 5_500...9_000, using: &random))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(60)) == .exited(0), "\(publisher.errorText)")
+    for tool in subscribers {
+      try tool.waitForOutput(lines: count, timeout: .seconds(60))
+      tool.signal(15)
+      #expect(try tool.wait() == .exited(0), "\(tool.errorText)")
+      Expect.bytes(tool.output, numberedLines(upTo: count))
+    }
+    figure(
+      "soak of \(duration) s: \(count) numbers, each once and in order at two subscribers, over \(outages) outages")
+  }
+
   // MARK: - The spool
 
   /// Starts `mqpub --spool` again and again, each time with the next three numbers, and lets `kill` end it. What a run that ended by
@@ -254,6 +300,49 @@ struct Drills {
       #expect(median(times["mqpub -V 311"]!) <= median(times["mosquitto_pub -V 311"]!))
       #expect(median(times["mqpub -V 5"]!) <= median(times["mosquitto_pub -V 311"]!))
     }
+  }
+
+  @Test("a request and its reply take no longer than with mosquitto_rr", .needs("mosquitto", "mosquitto_rr"))
+  func request() throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "-e", "got", "--serve-echo"])
+    var times: [String: [Double]] = [:]
+    for round in 0..<110 {
+      for name in ["mqrr", "mosquitto_rr"] {
+        for version in ["311", "5"] {
+          var tool: ToolProcess?
+          let time = try ContinuousClock().measure {
+            tool = try ToolProcess(name, broker.options + ["-V", version, "-t", "get", "-e", "got", "-m", "21.5"])
+            try tool?.wait()
+          }
+          try #require(tool?.end == .exited(0) && tool?.outputText == "21.5\n")
+          if round >= 10 { times["\(name) -V \(version)", default: []].append(seconds(time) * 1000) }
+        }
+      }
+    }
+    for (name, values) in times.sorted(by: { $0.key < $1.key }) {
+      figure("one request, \(name): median \(format(median(values))) ms, least \(format(values.min()!)) ms")
+    }
+    #expect(median(times["mqrr -V 311"]!) <= median(times["mosquitto_rr -V 311"]!))
+    #expect(median(times["mqrr -V 5"]!) <= median(times["mosquitto_rr -V 5"]!))
+    responder.signal(15)
+  }
+
+  @Test("a responder answers thousands of requests a second", .needs("mosquitto"), arguments: ["0", "1"])
+  func requests(qos: String) throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "--serve-echo"])
+    let count = 20_000
+    var tool: ToolProcess?
+    let time = try ContinuousClock().measure {
+      tool = try ToolProcess.run(
+        "mqrr", broker.options + ["-t", "get", "-l", "-q", qos], input: .bytes(numberedLines(upTo: count)),
+        timeout: .seconds(60))
+    }
+    #expect(tool?.end == .exited(0))
+    #expect(tool?.output.count { $0 == 10 } == count)
+    figure("requests of mqrr -l to mqrr --serve-echo, QoS \(qos): \(Int(Double(count) / seconds(time))) a second")
+    responder.signal(15)
   }
 
   @Test(
@@ -376,5 +465,38 @@ struct Drills {
       "live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs"
     )
     #expect(median(times) < 1000)
+  }
+
+  @Test(
+    "--top keeps up with 50,000 messages a second on 10,000 topics, all of them expanded", .needs("mosquitto"))
+  func topTime() throws {
+    let broker = try RealBroker()
+    let terminal = try Terminal("mqsub", broker.options + ["-t", "#", "--top"], columns: 200, rows: 50)
+    try terminal.waitForScreen("subscribed", columns: 200, rows: 50) { $0.row(with: "subscribed to") != nil }
+    try terminal.type("Ess")  // By rate: the rows move.
+    let publisher = try ToolProcess("mqpub", broker.options + ["-l", "--line-topic"], input: .held)
+    let beats = 100
+    var next = ContinuousClock.now
+    for beat in 0..<beats {
+      publisher.write(
+        (0..<5_000).map { "site/\($0 % 10)/device-\($0 / 10 % 100)/\((beat + $0 / 1000) % 10) \($0).\(beat)\n" }
+          .joined())
+      next += .milliseconds(100)
+      usleep(UInt32(max(0, (next - .now) / .microseconds(1))))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(30)) == .exited(0))
+    try terminal.waitForScreen("all of them", columns: 200, rows: 50, timeout: .seconds(30)) {
+      $0.text(1).hasPrefix("10,000 topics, 500,000 messages, ")
+    }
+    try terminal.type("q")
+    #expect(try terminal.wait() == .exited(0))
+    let usage = try #require(terminal.usage)
+    figure(
+      """
+      --top, 500,000 messages on 10,000 topics within 10 s, 200 by 50: \(format(seconds(usage.cpuTime))) s of CPU time \
+      (\(format(seconds(usage.userTime))) user), \(terminal.output.count / 1000) kB to the terminal
+      """)
+    #expect(usage.cpuTime < .seconds(5))
   }
 }

@@ -1,10 +1,12 @@
 import TestSupport
 import Testing
 
-/// What mqpub and mqsub exit with, and that they say why in one line.
+/// What mqpub, mqsub and mqrr exit with, and that they say why in one line.
 @Suite struct ExitStatusTests {
   /// The words that make each tool do its smallest piece of work.
-  static let tools = [["mqpub", "-t", "t", "-m", "x", "-q", "1"], ["mqsub", "-t", "t"]]
+  static let tools = [
+    ["mqpub", "-t", "t", "-m", "x", "-q", "1"], ["mqsub", "-t", "t"], ["mqrr", "-t", "t", "-m", "x", "-e", "r"],
+  ]
 
   private func run(_ words: [String], _ options: [String], timeout: Duration = .seconds(10)) throws -> ToolProcess {
     try ToolProcess.run(words[0], Array(words.dropFirst()) + options, timeout: timeout)
@@ -85,7 +87,7 @@ import Testing
     expect(try run(words, broker.options + ["-V", "311", "-u", "ann", "-P", "wrong"]), 5, "refused")
     expect(try run(words, broker.options + ["-V", "5", "-u", "ann", "-P", "wrong"]), 135, "refused")
     let right = try run(words, broker.options + ["-u", "ann", "-P", "secret", "-W", "1"])
-    #expect(right.end == .exited(words[0] == "mqsub" ? 27 : 0))
+    #expect(right.end == .exited(words[0] == "mqpub" ? 0 : 27))
   }
 
   @Test("142: another client took the session over", arguments: [("mqsub", 142)])
@@ -108,7 +110,7 @@ import Testing
     broker.start { broker in
       let connection = try broker.acceptUnanswered()
       try connection.send("20 03 00 00 00  f7 00")
-      if words[0] == "mqsub" { _ = try connection.nextPacket() }
+      if words[0] != "mqpub" { _ = try connection.nextPacket() }
       try connection.expect("e0 01 81")
     }
     expect(try run(words, broker.options + ["-V", "5"]), 21, "protocol")

@@ -4,7 +4,9 @@ import Testing
 
 /// What the tools say on standard error with `--log-json`.
 @Suite struct LogTests {
-  static let tools = [["mqpub", "-t", "t", "-m", "x"], ["mqsub", "-t", "t"]]
+  static let tools = [
+    ["mqpub", "-t", "t", "-m", "x"], ["mqsub", "-t", "t"], ["mqrr", "-t", "t", "-e", "r", "-m", "x"],
+  ]
 
   /// The objects that standard error consists of.
   private func objects(

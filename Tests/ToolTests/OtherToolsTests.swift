@@ -12,15 +12,16 @@ import Testing
   @Test(
     "mqpub refuses what only mosquitto_sub takes",
     arguments: [
-      ["-C", "1"], ["-E"], ["--message-rate"], ["--random-filter", "50"], ["--remove-retained"], ["--retained-only"],
-      ["-T", "x"], ["--filter-out", "x"], ["-U", "x"], ["--unsubscribe", "x"], ["-w"], ["--watch"], ["-C1"],
+      ["-E"], ["--message-rate"], ["--random-filter", "50"], ["--remove-retained"], ["--retained-only"],
+      ["-T", "x"], ["--filter-out", "x"], ["-U", "x"], ["--unsubscribe", "x"], ["-w"], ["--watch"],
     ])
   func subscribers(words: [String]) throws { try expectRefusal("mqpub", words, "mqsub") }
 
   @Test(
     "mqpub refuses what mosquitto_sub and mosquitto_rr take",
     arguments: [
-      ["-F", "%p"], ["-N"], ["--pretty"], ["-R"], ["--retain-as-published"], ["--retain-handling", "new"], ["-v"],
+      ["-C", "1"], ["-C1"], ["-F", "%p"], ["-N"], ["--pretty"], ["-R"], ["--retain-as-published"],
+      ["--retain-handling", "new"], ["-v"],
       ["--verbose"],
     ])
   func both(words: [String]) throws { try expectRefusal("mqpub", words, "mqsub and mqrr") }
@@ -29,10 +30,11 @@ import Testing
   func requesters(words: [String]) throws { try expectRefusal("mqpub", words, "mqrr") }
 
   @Test(
-    "mqsub refuses what only mosquitto_pub takes", arguments: [["-l"], ["-r"], ["--repeat", "2"], ["--stdin-line"]])
+    "mqsub refuses what only mosquitto_pub takes", arguments: [["-r"], ["--repeat", "2"], ["--line-topic"]])
   func publishers(words: [String]) throws { try expectRefusal("mqsub", words, "mqpub") }
 
   @Test(
-    "mqsub refuses what mosquitto_pub and mosquitto_rr take", arguments: [["-m", "x"], ["-n"], ["-f", "x"], ["-s"]])
+    "mqsub refuses what mosquitto_pub and mosquitto_rr take",
+    arguments: [["-m", "x"], ["-n"], ["-f", "x"], ["-s"], ["-l"]])
   func senders(words: [String]) throws { try expectRefusal("mqsub", words, "mqpub and mqrr") }
 }

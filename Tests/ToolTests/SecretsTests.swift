@@ -186,6 +186,25 @@ import Testing
     #expect(!terminal.outputText.contains("s3cret"))
   }
 
+  @Test("27: a prompt waits no longer than the whole run may take", arguments: ["mqpub", "mqsub"])
+  func promptTimeLimit(tool: String) throws {
+    let words = tool == "mqpub" ? ["-m", "x"] : []
+    let terminal = try Terminal(tool, ["-t", "t", "-u", "ann", "--pw-from", "prompt", "-W", "100ms"] + words)
+    #expect(try terminal.wait() == .exited(27))
+    #expect(terminal.outputText.contains("password: nobody typed one before the time limit ran out"))
+  }
+
+  @Test(
+    "1: standard input cannot have both the password and the messages",
+    arguments: [
+      ["-l", "-t", "t"], ["-s", "-t", "t"], ["--stdin-json"], ["--replay", "-"], ["-l", "-t", "t", "--spool", "spool"],
+    ])
+  func inputForBoth(options: [String]) throws {
+    let tool = try ToolProcess.run("mqpub", ["-u", "ann", "--pw-from", "fd:0"] + options, input: .text("secret\n"))
+    #expect(tool.end == .exited(1))
+    #expect(tool.errorText.hasPrefix("mqpub: --pw-from: fd:0 is standard input, which -"), "\(tool.errorText)")
+  }
+
   @Test("a prompt leaves standard input to the messages")
   func promptBesideInput() throws {
     let broker = try ScriptedBroker()

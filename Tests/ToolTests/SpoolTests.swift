@@ -138,4 +138,50 @@ import Testing
       #expect(lines.filter { $0.hasPrefix("\(job) ") } == (0..<5).map { "\(job) \($0)" })
     }
   }
+
+  @Test("76: a message that the broker ends three connections for is put aside, and the others are delivered")
+  func poison() throws {
+    let broker = try ScriptedBroker()
+    let options = broker.options + ["-V", "311", "--spool", path]
+    let store = try ToolProcess("mqpub", options + ["-t", "t", "-l"], input: .text("good\npoison\nlast\n"))
+    let first = try broker.acceptConnect()
+    try first.expect("32 r* s* 't' m2 'good' | 32 r* s* 't' m3 'poison' | 32 r* s* 't' m4 'last'")
+    try first.send("40 r2 m2")
+    first.close()
+    #expect(try store.wait() == .exited(75))
+
+    func flush(_ script: (ScriptedConnection) throws -> Void) throws -> ToolProcess {
+      let tool = try ToolProcess("mqpub", options + ["--flush"])
+      let connection = try broker.acceptUnanswered()
+      try connection.respondConnack(sessionPresent: true)
+      try script(connection)
+      connection.close()
+      _ = try tool.wait()
+      return tool
+    }
+    // Nothing is acknowledged: the oldest one is suspected.
+    let suspicion = try flush { try $0.expect("3a r* s* 't' m3 'poison' | 3a r* s* 't' m4 'last'") }
+    #expect(suspicion.end == .exited(75))
+    // A connection that is not sound says nothing about it.
+    #expect(try flush { try $0.expect("c0 00") }.end == .exited(75))
+    for _ in 1...3 {
+      let trial = try flush { connection in
+        try connection.expect("c0 00")
+        try connection.send("d0 00")
+        try connection.expect("3a r* s* 't' m3 'poison'")
+      }
+      #expect(trial.end == .exited(75))
+    }
+    let last = try flush { connection in
+      try connection.expect("c0 00")
+      try connection.send("d0 00")
+      try connection.expect("3a r* s* 't' m4 'last'")
+      try connection.send("40 r2 m4")
+      try connection.expect("e0 00")
+    }
+    #expect(last.end == .exited(76))
+    #expect(last.errorText.contains("the broker ended the connection each of the 3 times that it got this message"))
+    #expect(try status("waiting") as? Int == 0)
+    #expect(try status("bad") as? Int == 1)
+  }
 }

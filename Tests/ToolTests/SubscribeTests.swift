@@ -69,7 +69,8 @@ struct SubscribeTests {
   @Test("a terminal gets no control character of a payload or topic")
   func terminal() throws {
     let broker = try ScriptedBroker()  // mosquitto refuses such topics
-    let terminal = try Terminal("mqsub", broker.options + ["-V", "311", "-t", "#", "-v", "-C", "1"])
+    let terminal = try Terminal(
+      "mqsub", broker.options + ["-V", "311", "-t", "#", "-v", "-C", "1", "--color", "never"])
     let connection = try broker.acceptConnect()
     let identifier = try connection.nextPacket().body.prefix(2)
     try connection.sendBytes([0x90, 3] + identifier + [0])
@@ -98,6 +99,52 @@ struct SubscribeTests {
     let tool = try subscriber(broker, ["-t", "silent"])
     try tool.closeOutput()
     #expect(try tool.wait(timeout: .seconds(1)) == .exited(0))
+  }
+
+  @Test("mqsub | head -1 ends within a second, with the topic silent or busy", arguments: [true, false])
+  func head(isBusy: Bool) throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let tool = try ToolProcess(
+      "sh", ["-c", "\"$0\" \"$@\" | head -1", try locate("mqsub")] + broker.options + ["-t", "t"])
+    Expect.eventually { broker.log.contains("Sending SUBACK") }
+    try publish(broker, ["-t", "t", "-m", "1"])
+    try tool.waitForOutput("1\n")
+    if isBusy { for _ in 0..<5 { try publish(broker, ["-t", "t", "-m", "2"]) } }
+    #expect(try tool.wait(timeout: .seconds(1)) == .exited(0))
+    #expect(tool.outputText == "1\n")
+  }
+
+  @Test(
+    "output that cannot be written ends it with status 74, and nothing of it is acknowledged",
+    arguments: [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+  func unwritable(redirection: String, reason: String) throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess(
+      "sh",
+      ["-c", "exec \"$0\" \"$@\" \(redirection)", try locate("mqsub")] + broker.options + [
+        "-V", "311", "-q", "1", "-t", "t",
+      ])
+    let connection = try broker.acceptConnect()
+    let identifier = try connection.nextPacket().body.prefix(2)
+    try connection.sendBytes([0x90, 3] + identifier + [1])
+    try connection.send("32 r* s* 't' m7 'x'")
+    try connection.expect("e0 00")
+    connection.close()
+    #expect(try tool.wait() == .exited(74))
+    #expect(tool.errorText == "mqsub: Error: standard output: \(reason)\n")
+  }
+
+  @Test("what a lost connection brought is written before the end")
+  func writtenAtTheEnd() throws {
+    let broker = try ScriptedBroker()
+    let tool = try ToolProcess("mqsub", broker.options + ["-V", "311", "-t", "t", "--no-reconnect"])
+    let connection = try broker.acceptConnect()
+    let identifier = try connection.nextPacket().body.prefix(2)
+    try connection.sendBytes([0x90, 3] + identifier + [0])
+    try connection.send("30 r* s* 't' 'last words'")
+    connection.close()
+    #expect(try tool.wait() == .exited(7))
+    #expect(tool.outputText == "last words\n")
   }
 
   @Test("it subscribes again after the broker was away", arguments: ["311", "5"])

@@ -54,7 +54,7 @@ extension Argument {
   }
 
   /// A number, perhaps with a fraction, times the one of `units` that stands behind it. Nil unless that is whole.
-  private func quantity(_ units: [(name: String, factor: Int)]) -> Int? {
+  func quantity(_ units: [(name: String, factor: Int)]) -> Int? {
     let whole = bytes.prefix(while: isDigit)
     var rest = bytes[whole.endIndex...]
     var fraction: ArraySlice<UInt8> = []

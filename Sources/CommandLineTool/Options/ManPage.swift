@@ -34,6 +34,14 @@ public enum ManPage {
       }
     }
 
+    for chapter in tool.chapters {
+      page.macro("SH", chapter.title)
+      page.paragraphs(chapter.paragraphs)
+      for entry in chapter.entries { page.item(entry.name, entry.explanation) }
+      if !chapter.remarks.isEmpty { page.macro("PP") }
+      page.paragraphs(chapter.remarks)
+    }
+
     page.macro("SH", "EXIT STATUS")
     for row in ExitStatus.table where row.tools.contains(tool.name) {
       page.item("\(row.status.rawValue)", sentence(row.meaning))
@@ -60,12 +68,7 @@ public enum ManPage {
     for (index, example) in tool.examples.enumerated() {
       if index > 0 { page.macro("PP") }
       page.prose(example.explanation)
-      page.macro("PP")
-      page.macro("RS", "4")
-      page.macro("nf")
-      page.textLine(Roff.escaped(example.command))
-      page.macro("fi")
-      page.macro("RE")
+      page.code(example.command)
     }
     page.macro("SH", "SEE ALSO")
     let others = ToolName.allCases.filter { $0 != tool.name }
@@ -123,6 +126,16 @@ private struct Roff {
       }
     }
     if !sentence.isEmpty { textLine(sentence) }
+  }
+
+  /// Lines as they are.
+  mutating func code(_ text: String) {
+    macro("PP")
+    macro("RS", "4")
+    macro("nf")
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) { textLine(Self.escaped(line)) }
+    macro("fi")
+    macro("RE")
   }
 
   mutating func paragraphs(_ paragraphs: [String]) {

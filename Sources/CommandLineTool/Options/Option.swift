@@ -16,7 +16,11 @@ public struct OptionDescription: Sendable {
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
     case subscriptions = "Subscriptions"
+    case selection = "Selection"
     case output = "Output"
+    case ping = "Ping"
+    case commands = "Commands"
+    case ending = "When to end"
     case connection = "Connection"
     case tls = "TLS"
     case session = "Client and session"
@@ -46,6 +50,8 @@ public struct OptionDescription: Sendable {
   public var details: String
   /// The variable that stands for the option in the environment; empty when there is none.
   public var environment: String
+  /// Other options that change what is the case without this one, and the values that they make of it.
+  public var implications: [(by: String, value: String)]
   /// Whether files may not hold the option.
   public var isForCommandLineOnly: Bool
   /// Finds the bytes of the last word that nobody but the user may see, if there are any: they are hidden from other
@@ -57,7 +63,8 @@ public struct OptionDescription: Sendable {
   /// A description; at least one of `short` and `long` names an option.
   public init(
     short: String = "", long: String = "", value: Value = .none, section: Section, setting: String = "",
-    summary: String, details: String = "", environment: String = "", isForCommandLineOnly: Bool = false,
+    summary: String, details: String = "", environment: String = "", implications: [(by: String, value: String)] = [],
+    isForCommandLineOnly: Bool = false,
     isHidden: Bool = false, secret: (@Sendable (_ words: [[UInt8]]) -> Range<Int>?)? = nil
   ) {
     self.short = short
@@ -68,6 +75,7 @@ public struct OptionDescription: Sendable {
     self.summary = summary
     self.details = details
     self.environment = environment
+    self.implications = implications
     self.isForCommandLineOnly = isForCommandLineOnly
     self.isHidden = isHidden
     self.secret = secret
@@ -85,6 +93,25 @@ public struct OptionDescription: Sendable {
     case .none: nil
     case .one(let name), .several(let name, _): name
     }
+  }
+
+  /// The summary without the braces around options.
+  public var plainSummary: String { ManualText.plain(summary) }
+
+  /// The same for a tool that has only these options: texts name the others as plain words.
+  public func naming(only spellings: [String]) -> OptionDescription {
+    let renamed = { (text: String) in
+      ManualText.pieces(of: text).map { piece in
+        switch piece {
+        case .words(let words): String(words)
+        case .option(let spelling): spellings.contains(String(spelling)) ? "{\(spelling)}" : String(spelling)
+        }
+      }.joined()
+    }
+    var description = self
+    description.summary = renamed(summary)
+    description.details = renamed(details)
+    return description
   }
 
   /// Whether the uses of the option add up.
@@ -197,5 +224,23 @@ public struct Options<Settings>: Sendable {
       if index < count { try one.apply(&settings, index, use) } else { try other.apply(&settings, index - count, use) }
     }
     return sum
+  }
+
+  /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
+  /// be spelled.
+  public func withLongNames(keeping letters: String) -> Options {
+    func isKept(_ short: String) -> Bool { letters.contains { short == String($0) } }
+    let kept = descriptions.indices.filter {
+      !descriptions[$0].long.isEmpty || isKept(descriptions[$0].short)
+    }
+    var table = self
+    table.descriptions = kept.map { index in
+      var description = descriptions[index]
+      if !description.short.isEmpty, !isKept(description.short) { description.short = "" }
+      return description
+    }
+    let apply = self.apply
+    table.apply = { (settings, index, use) throws(UsageError) in try apply(&settings, kept[index], use) }
+    return table
   }
 }

@@ -1,7 +1,7 @@
 /// What to tell somebody who typed a word that is no option of the tool.
 extension OptionTable {
   func notAnOption(_ word: [UInt8]) -> UsageError {
-    UsageError("\"\(String(decoding: word, as: UTF8.self))\" is not an option; '\(tool) --help' lists them")
+    UsageError("\"\(String(decoding: word, as: UTF8.self))\" is not an option; '\(help)' lists them")
   }
 
   func unknownOption(_ spelling: ArraySlice<UInt8>) -> UsageError {
@@ -17,7 +17,7 @@ extension OptionTable {
     }
     if !owners.isEmpty { return "it belongs to \(owners.map(\.name).joined(separator: " and "))" }
     if let name = nearestName(to: spelling) { return "did you mean \(name)?" }
-    return "'\(tool) --help' lists all"
+    return "'\(help)' lists all"
   }
 
   /// The visible long name that differs least, if it is plausible that it was meant.

@@ -25,9 +25,13 @@ public struct OptionTable: Sendable {
   /// The other tools, asked only to advise somebody who typed an unknown option.
   public var otherTools: [Tool]
 
-  /// The table of `tool`.
-  public init(tool: String, options: [OptionDescription], otherTools: [Tool] = []) {
+  /// What lists the options, for advice.
+  var help: String
+
+  /// The table of `tool`; `help` is the command that lists it.
+  public init(tool: String, options: [OptionDescription], otherTools: [Tool] = [], help: String? = nil) {
     self.tool = tool
+    self.help = help ?? "\(tool) --help"
     self.options = options
     self.otherTools = otherTools
   }
@@ -75,7 +79,7 @@ public struct OptionParser {
   private let table: OptionTable
   private let words: [[UInt8]]
   /// How many words were walked.
-  private(set) var position: Int
+  public private(set) var position: Int
   private let source = Source(.commandLine)
 
   /// Walks `words` from the position `start` on; the program's name is no option.

@@ -28,6 +28,26 @@ public struct ToolDescription: Sendable {
     }
   }
 
+  /// A part of the manual page about something that several options have in common.
+  public struct Chapter: Sendable {
+    /// In capitals.
+    public var title: String
+    /// What stands before the entries.
+    public var paragraphs: [String]
+    /// What there is to choose from.
+    public var entries: [Entry]
+    /// What stands behind them.
+    public var remarks: [String]
+
+    /// A chapter; its texts are like those of `ToolDescription.paragraphs`.
+    public init(_ title: String, _ paragraphs: [String], entries: [Entry] = [], remarks: [String] = []) {
+      self.title = title
+      self.paragraphs = paragraphs
+      self.entries = entries
+      self.remarks = remarks
+    }
+  }
+
   /// The tool's name.
   public var name: ToolName
   /// What it does, for the manual page's NAME: lower case, no full stop.
@@ -38,6 +58,10 @@ public struct ToolDescription: Sendable {
   public var paragraphs: [String]
   /// Commands to try; the help shows the first three.
   public var examples: [Example]
+  /// What the manual page explains between options and exit status.
+  public var chapters: [Chapter] { makeChapters() }
+  // Only the manual page needs them: they would be a good part of each start.
+  private let makeChapters: @Sendable () -> [Chapter]
   /// What the tool reads and writes by itself.
   public var files: [Entry]
   /// Variables that stand for no option.
@@ -46,13 +70,14 @@ public struct ToolDescription: Sendable {
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    files: [Entry] = [], environment: [Entry] = []
+    chapters: @escaping @autoclosure @Sendable () -> [Chapter] = [], files: [Entry] = [], environment: [Entry] = []
   ) {
     self.name = name
     self.purpose = purpose
     self.synopsis = synopsis
     self.paragraphs = paragraphs
     self.examples = examples
+    makeChapters = chapters
     self.files = files
     self.environment = environment
   }
@@ -97,6 +122,7 @@ enum ManualText {
     let texts =
       description.paragraphs + description.examples.map(\.explanation)
       + (description.files + description.environment).map(\.explanation)
+      + description.chapters.flatMap { $0.paragraphs + $0.entries.map(\.explanation) + $0.remarks }
       + options.flatMap { [$0.summary, $0.details] }
     let known = options.flatMap(\.spellings)
     return texts.flatMap { pieces(of: $0) }.compactMap { piece in

@@ -54,10 +54,13 @@ public struct FormatString: Sendable, Hashable {
   private static let widthLimit = 100_000
 
   /// Steps with a blank between them.
-  init(steps: Step...) {
+  init(_ steps: [Step], isColored: Bool = false) {
     for step in steps {
       if !self.steps.isEmpty { append(literal: UInt8(ascii: " ")) }
+      let color = isColored ? step.color : nil
+      if let color { append(literal: color.start) }
       self.steps.append(step)
+      if color != nil { append(literal: TextColor.end) }
     }
   }
 
@@ -81,6 +84,10 @@ public struct FormatString: Sendable, Hashable {
     } else {
       steps.append(.literal((literals.count - 1)..<literals.count))
     }
+  }
+
+  private mutating func append(literal text: StaticString) {
+    text.withUTF8Buffer { for byte in $0 { append(literal: byte) } }
   }
 
   // MARK: Reading
@@ -190,6 +197,25 @@ public struct FormatString: Sendable, Hashable {
     case UInt8(ascii: "v"): return 0x0B
     default:
       throw UsageError("there is no '\\\(String(decoding: [letter], as: UTF8.self))'; for a backslash write \\\\")
+    }
+  }
+}
+
+extension FormatString.Step {
+  /// Whether it shows when the message came.
+  var showsTime: Bool {
+    switch self {
+    case .time, .epochTime, .nanoseconds, .timeText, .preciseTime, .mosquittoJSON, .json: true
+    default: false
+    }
+  }
+
+  /// How it stands out where colours are wanted.
+  fileprivate var color: TextColor? {
+    switch self {
+    case .topic: .topic
+    case .preciseTime: .time
+    default: nil
     }
   }
 }

@@ -1,3 +1,5 @@
+public import MQTTClient
+
 /// Bytes as hexadecimal digits.
 public enum Hex {
   /// Appends two digits for each byte.
@@ -73,25 +75,13 @@ public enum Hex {
   }
 }
 
-/// Bytes in Base64 (RFC 4648, section 4: the common alphabet, padded, in one line).
-public enum Base64 {
+/// Bytes in Base64; MQTTClient writes it too.
+public typealias Base64 = MQTTClient.Base64
+
+extension Base64 {
   /// Appends four characters for each three bytes.
   public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout OutputBuffer) {
-    output.append(count: (bytes.count + 2) / 3 * 4) { destination in
-      var written = 0
-      for start in stride(from: 0, to: bytes.count, by: 3) {
-        let count = min(3, bytes.count - start)
-        var bits = UInt32(bytes[start]) << 16
-        if count > 1 { bits |= UInt32(bytes[start + 1]) << 8 }
-        if count > 2 { bits |= UInt32(bytes[start + 2]) }
-        for index in 0..<4 {
-          destination[written] =
-            index <= count
-            ? character(UInt8(truncatingIfNeeded: bits >> (18 - UInt32(index) * 6)) & 0x3F) : UInt8(ascii: "=")
-          written += 1
-        }
-      }
-    }
+    output.append(count: characterCount(forBytes: bytes.count)) { encode(bytes, into: $0) }
   }
 
   /// The bytes that `text` stands for, or nil if it is anything but what `append` writes: no blanks, no missing
@@ -114,16 +104,6 @@ public enum Base64 {
       }
     }
     return bits == 0 ? bytes : nil
-  }
-
-  private static func character(_ value: UInt8) -> UInt8 {
-    switch value {
-    case 0..<26: UInt8(ascii: "A") + value
-    case 26..<52: UInt8(ascii: "a") + (value - 26)
-    case 52..<62: UInt8(ascii: "0") + (value - 52)
-    case 62: UInt8(ascii: "+")
-    default: UInt8(ascii: "/")
-    }
   }
 
   private static func value(_ character: UInt8) -> UInt8? {

@@ -4,7 +4,7 @@ public import MQTT
 ///
 /// A key that is missing says nothing, nor does one whose value is `null`. The payload is that of `payload` or
 /// `payload_base64`; without them it is the text of `json`, whatever value that is; without all three it is empty. What
-/// only a received message has is ignored: `time`, `dup`, `id`, `subscription_identifiers`, `topic_alias`, and so is
+/// only a received message has is ignored: `dup`, `id`, `subscription_identifiers`, `topic_alias`, and so is
 /// `json` beside a payload. A key that no message has is an error, and one that stands there twice.
 public struct JSONInput: Sendable {
   /// Where to publish to, if the object says it.
@@ -15,6 +15,8 @@ public struct JSONInput: Sendable {
   public private(set) var qos: QoS?
   /// Whether the broker is to keep it, if the object says it.
   public private(set) var retain: Bool?
+  /// When it came, if the object says it in a form that is known.
+  public private(set) var time: WallTime?
   /// MQTT 5's metadata.
   public private(set) var properties = Properties()
 
@@ -23,7 +25,7 @@ public struct JSONInput: Sendable {
 
   /// Reads the object that `text` is. Throws what is wrong with it; the message above counts for nothing then.
   public mutating func read(_ text: UnsafeRawBufferPointer) throws(JSONError) {
-    (topic, qos, retain, properties) = (nil, nil, nil, Properties())
+    (topic, qos, retain, time, properties) = (nil, nil, nil, nil, Properties())
     payload.removeAll(keepingCapacity: true)
     var hasPayload = false
     var json: JSONValue?
@@ -50,6 +52,10 @@ public struct JSONInput: Sendable {
         guard value.kind == .boolean else { throw value.error("retain is true or false", in: text) }
         retain = value.bytes.count == 4
       case .properties: try readProperties(value, in: text)
+      case .time:
+        var text: [UInt8] = []
+        value.string?.append(to: &text)
+        time = WallTime(text)
       case .json, .ignored: break
       }
     }
@@ -64,12 +70,12 @@ public struct JSONInput: Sendable {
   // MARK: Keys
 
   private enum Key: Sendable {
-    case topic, payload, payloadBase64, qos, retain, properties, json, ignored
+    case topic, payload, payloadBase64, qos, retain, time, properties, json, ignored
   }
 
   private static let keys: [(name: StaticString, key: Key)] = [
     ("topic", .topic), ("payload", .payload), ("payload_base64", .payloadBase64), ("qos", .qos), ("retain", .retain),
-    ("properties", .properties), ("json", .json), ("time", .ignored), ("dup", .ignored), ("id", .ignored),
+    ("properties", .properties), ("json", .json), ("time", .time), ("dup", .ignored), ("id", .ignored),
   ]
 
   // MARK: Properties

@@ -116,7 +116,9 @@ extension MessageFormat {
 
   func appendDump(_ message: MessageView, showsTopic: Bool, to output: inout OutputBuffer) {
     if showsTopic {
+      if options.isColored { output.append(literal: TextColor.topic.start) }
       append(own: message.topic, to: &output)
+      if options.isColored { output.append(literal: TextColor.end) }
       output.append(literal: " (")
       output.append(decimal: message.payload.count)
       output.append(literal: message.payload.count == 1 ? " byte)" : " bytes)")

@@ -9,8 +9,9 @@ public struct MessageFormat: Sendable {
     case payload
     /// `TOPIC PAYLOAD`, with `(null)` for an empty payload, and the time in front if it `showsTime`.
     case verbose(showsTime: Bool)
-    /// The payload in hexadecimal digits and text, 16 bytes a line; in front a line with topic and length.
-    case hexadecimalDump(showsTopic: Bool)
+    /// The payload in hexadecimal digits and text, 16 bytes a line; in front a line with topic and length, which
+    /// begins with the time if it `showsTime`.
+    case hexadecimalDump(showsTopic: Bool, showsTime: Bool = false)
     /// What `-F` says.
     case custom(FormatString)
     /// One line of JSON, from which the message can be published again.
@@ -25,6 +26,8 @@ public struct MessageFormat: Sendable {
     public var isForTerminal = false
     /// Whether JSON takes many lines: payloads, `%j` and `%J`.
     public var isPretty = false
+    /// Whether time and topic stand out from the payload, where the style and not a format puts them there.
+    public var isColored = false
 
     /// Lines of exact bytes.
     public init() {}
@@ -69,26 +72,28 @@ public struct MessageFormat: Sendable {
     json = JSONOutput(isForTerminal: options.isForTerminal, timestamp: timestamp)
     switch style {
     case .payload:
-      format = FormatString(steps: .wholePayload)
+      format = FormatString([.wholePayload])
       // Between NULs an empty piece is a message; among lines mosquitto_sub has taught scripts to expect none.
       hidesEmpty = options.terminator != 0
     case .verbose(let showsTime):
-      let topic = FormatString.Step.topic(.init())
-      format =
-        showsTime
-        ? FormatString(steps: .preciseTime, topic, .payloadOrNull) : FormatString(steps: topic, .payloadOrNull)
+      let steps = [FormatString.Step.topic(.init()), .payloadOrNull]
+      format = FormatString((showsTime ? [.preciseTime] : []) + steps, isColored: options.isColored)
       hidesEmpty = options.terminator == nil
-    case .hexadecimalDump(let showsTopic):
-      format = FormatString(steps: .hexadecimalDump(showsTopic: showsTopic))
+    case .hexadecimalDump(let showsTopic, let showsTime):
+      let dump = FormatString.Step.hexadecimalDump(showsTopic: showsTopic)
+      format = FormatString((showsTime ? [.preciseTime] : []) + [dump], isColored: options.isColored)
       hidesEmpty = !showsTopic
     case .custom(let custom):
       format = custom
       hidesEmpty = false
     case .json:
-      format = FormatString(steps: .json)
+      format = FormatString([.json])
       hidesEmpty = false
     }
   }
+
+  /// Whether the time matters that `append` gets: whoever need not read the clock saves that.
+  public var showsTime: Bool { format.steps.contains(where: \.showsTime) }
 
   /// Appends a message that came at `time`, and what stands behind it. Returns what could not be written, if anything.
   @discardableResult
@@ -121,7 +126,9 @@ public struct MessageFormat: Sendable {
     case .wholePayload: append(wholePayload: message.payload, to: &output)
     case .payloadOrNull:
       if message.payload.isEmpty {
+        if options.isColored { output.append(literal: TextColor.nothing.start) }
         output.append(literal: "(null)")
+        if options.isColored { output.append(literal: TextColor.end) }
       } else {
         append(wholePayload: message.payload, to: &output)
       }

@@ -1,4 +1,4 @@
-internal import MQTT
+public import MQTT
 public import MQTTClient
 
 extension Client {
@@ -99,21 +99,21 @@ public struct PacketTrace: Sendable {
 
   private func properties(_ properties: Properties) -> String {
     guard isDetailed else { return "" }
-    return properties.map { property in
-      let value: String
-      switch property.value {
-      case .byte(let number): value = "\(number)"
-      case .twoByteInteger(let number): value = "\(number)"
-      case .fourByteInteger(let number): value = "\(number)"
-      case .variableByteInteger(let number): value = "\(number)"
-      case .text(let text): value = "'\(text)'"
-      // Challenges and proofs of a login are nobody's business.
-      case .binary where property.property.identifier == PropertyKey.authenticationData.property.identifier:
-        value = "****"
-      case .binary(let bytes): value = "\(bytes.count) bytes"
-      case .userProperty(let pair): value = "'\(pair.name)' '\(pair.value)'"
-      }
-      return ", \(property.property.name) \(value)"
-    }.joined()
+    return properties.map { ", \($0.property.name) \(Self.value(of: $0))" }.joined()
+  }
+
+  /// What a property says, in words; not escaped for terminals.
+  public static func value(of property: Property) -> String {
+    switch property.value {
+    case .byte(let number): "\(number)"
+    case .twoByteInteger(let number): "\(number)"
+    case .fourByteInteger(let number): "\(number)"
+    case .variableByteInteger(let number): "\(number)"
+    case .text(let text): "'\(text)'"
+    // Challenges and proofs of a login are nobody's business.
+    case .binary where property.property.identifier == PropertyKey.authenticationData.property.identifier: "****"
+    case .binary(let bytes): "\(bytes.count) bytes"
+    case .userProperty(let pair): "'\(pair.name)' '\(pair.value)'"
+    }
   }
 }

@@ -10,6 +10,57 @@ public struct WallTime: Hashable, Sendable {
     self.seconds = seconds
     self.nanoseconds = nanoseconds
   }
+
+  /// What the clock says.
+  public static var now: WallTime {
+    let time = System.wallClock()
+    return WallTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
+  }
+}
+
+extension WallTime {
+  /// Reads what `Timestamp` writes: `2026-11-22T12:55:34.539884+01:00`; a fraction of another length, `Z` and `+0100` are read too.
+  init?(_ text: [UInt8]) {
+    var rest = text[...]
+    func digits(_ count: Int) -> Int? {
+      guard rest.count >= count, rest.prefix(count).allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      defer { rest = rest.dropFirst(count) }
+      return rest.prefix(count).reduce(0) { $0 * 10 + Int($1 & 0xF) }
+    }
+    func skip(_ byte: Character) -> Bool {
+      guard rest.first == byte.asciiValue else { return false }
+      rest = rest.dropFirst()
+      return true
+    }
+    guard let year = digits(4), skip("-"), let month = digits(2), skip("-"), let day = digits(2), skip("T"),
+      let hour = digits(2), skip(":"), let minute = digits(2), skip(":"), let second = digits(2),
+      (1...12).contains(month), (1...31).contains(day)
+    else { return nil }
+    var nanoseconds = 0
+    if skip(".") {
+      var unit = 100_000_000
+      while let digit = digits(1) {
+        nanoseconds += digit * unit
+        unit /= 10
+      }
+    }
+    var offset = 0
+    if !skip("Z") {
+      let sign = skip("+") ? 1 : skip("-") ? -1 : 0
+      guard sign != 0, let hours = digits(2) else { return nil }
+      _ = skip(":")
+      guard let minutes = digits(2) else { return nil }
+      offset = sign * (hours * 60 + minutes)
+    }
+    guard rest.isEmpty else { return nil }
+    // Days since the beginning of 1970, in years that begin with March, so that a leap day is a year's last.
+    let (shiftedYear, shiftedMonth) = month > 2 ? (year, month - 3) : (year - 1, month + 9)
+    let days =
+      365 * shiftedYear + shiftedYear / 4 - shiftedYear / 100 + shiftedYear / 400 + (153 * shiftedMonth + 2) / 5 + day
+      - 719_469
+    let seconds = ((days * 24 + hour) * 60 + minute - offset) * 60 + second
+    self.init(seconds: Int64(seconds), nanoseconds: nanoseconds)
+  }
 }
 
 /// Writes points in time as ISO 8601 in the local zone: `2026-11-22T12:55:34.539884+01:00`.

@@ -1,4 +1,4 @@
-internal import MQTT
+public import MQTT
 
 extension Argument {
   // Each of these types takes bytes as well, of any collection; a String costs a tool's start less.
@@ -22,7 +22,7 @@ extension Argument {
   }
 
   /// The word as one of the three levels.
-  func qos() throws(UsageError) -> QoS {
+  public func qos() throws(UsageError) -> QoS {
     try choice([("0", .atMostOnce), ("1", .atLeastOnce), ("2", .exactlyOnce)])
   }
 

@@ -22,9 +22,25 @@ public struct Compatibility: Sendable {
   public var letsBrokerNameClient: Bool
   /// Whether a session that is kept without a limit given is kept for ever, instead of for seven days.
   public var keepsSessionsForEver: Bool
+  /// Whether WebSocket is looked for at the ports of HTTP, instead of at those of MQTT.
+  private var usesPortsOfHTTP: Bool
   /// Whether an option about TLS counts for nothing where nothing asks for TLS, instead of being a mistake.
   public var ignoresIdleTLSOptions: Bool
+  /// Whether `--remove-retained` is done when the broker has sent what it kept, instead of going on.
+  public var endsAfterRemoving: Bool
+  /// How a subscriber takes leave when a signal or its time limit ends it: whether its will is to be published.
+  public var interruptionReason: ReasonCode
+  /// Whether output on a terminal has colours unless they are refused.
+  public var colorsTerminals: Bool
+  /// Whether a request is made only with a response topic that the user names.
+  public var needsResponseTopic: Bool
   private var connectFailure: ExitStatus?
+
+  /// The broker's port where nobody said it.
+  func port(usesTLS: Bool, usesWebSocket: Bool) -> Int {
+    if usesWebSocket && usesPortsOfHTTP { return usesTLS ? 443 : 80 }
+    return usesTLS ? TLSPlan.port : 1883
+  }
 
   /// The status to exit with when the connection could not be made for the reason `status`.
   public func status(ofConnectFailure status: ExitStatus) -> ExitStatus { connectFailure ?? status }
@@ -34,6 +50,7 @@ public struct Compatibility: Sendable {
     switch option.name {
     case "--protocol-version" where version == .fixed(.v311): "311"
     case "--id" where letsBrokerNameClient: "the broker's choice"
+    case "--color" where !colorsTerminals: "never"
     default: option.defaultValue
     }
   }
@@ -43,7 +60,9 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: tool.rawValue, fileNames: [tool.rawValue] + (mosquittoName(of: tool).map { [$0] } ?? []),
       readsEnvironment: true, helpStatus: .ok, version: .auto, lastTopicWins: false, letsBrokerNameClient: false,
-      keepsSessionsForEver: false, ignoresIdleTLSOptions: false, connectFailure: nil)
+      keepsSessionsForEver: false, usesPortsOfHTTP: true, ignoresIdleTLSOptions: false, endsAfterRemoving: true,
+      interruptionReason: .normalDisconnection, colorsTerminals: true, needsResponseTopic: false,
+      connectFailure: nil)
   }
 
   /// A tool in the place of the client `program`.
@@ -51,7 +70,9 @@ public struct Compatibility: Sendable {
     Compatibility(
       tool: tool, program: program, fileNames: [program], readsEnvironment: false, helpStatus: .usage,
       version: .fixed(tool == .mqrr ? .latest : .v311), lastTopicWins: true, letsBrokerNameClient: true,
-      keepsSessionsForEver: true, ignoresIdleTLSOptions: true, connectFailure: .usage)
+      keepsSessionsForEver: true, usesPortsOfHTTP: false, ignoresIdleTLSOptions: true, endsAfterRemoving: false,
+      interruptionReason: .disconnectWithWillMessage, colorsTerminals: false, needsResponseTopic: true,
+      connectFailure: .usage)
   }
 
   /// What holds for `tool` when it was called as `path`.

@@ -18,13 +18,15 @@ extension ConnectionSettings {
   /// What `-L` is; apart from the others because its topic is none of their business.
   public static let urlDescription = OptionDescription(
     short: "L", long: "url", value: .one("URL"), section: .connection,
-    summary: "broker, user and topic in one: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, or mqtts://",
+    summary: "broker, user and topic in one: mqtt://USER:PASSWORD@HOST:PORT/TOPIC",
     details: """
-      Only HOST is needed. The port is 1883 when the URL has none, and 8883 for mqtts, which asks for {--tls}. USER and PASSWORD belong to this HOST: an option \
+      Only HOST is needed. The port is 1883 when the URL has none. USER and PASSWORD belong to this HOST: an option \
       that names another one drops them. In both, %40 stands for @ and so on for any byte. An IPv6 address stands in \
-      brackets. TOPIC is taken as it is.
+      brackets. TOPIC is taken as it is. mqtts:// asks for {--tls}, with 8883 for the port. With ws:// or wss:// in front \
+      MQTT goes through WebSocket, the port is 80 or 443, and what stands behind the host is the path of {--ws-path}. \
+      unix:/PATH is a unix socket.
       """,
-    environment: "MQTOOLS_URL", secret: { BrokerURL.password(in: $0[0]) })
+    environment: "MQTOOLS_URL", secret: { URLAuthority.password(in: $0[0]) })
 
   /// What `-P` is.
   static let passwordDescription = OptionDescription(
@@ -41,7 +43,7 @@ extension ConnectionSettings {
     details: "Its members are time, level, tool and message.")
 
   /// The options of the group, except `-L`.
-  public static let options: [Option<ConnectionSettings>] = brokerOptions + tlsOptions
+  public static let options: [Option<ConnectionSettings>] = brokerOptions + transportOptions + tlsOptions
 
   private static let brokerOptions: [Option<ConnectionSettings>] = [
     // MARK: Broker
@@ -53,12 +55,14 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in settings.host = try value.hostName() },
     Option(
       OptionDescription(
-        short: "p", long: "port", value: .one("PORT"), section: .connection, summary: "port of the broker (1883)",
-        details: "With {--tls} it is 8883 if it is not given; where 8883 is given, TLS is spoken.")
-    ) { (settings, value) throws(UsageError) in settings.port = try value.port() },
+        short: "p", long: "port", value: .one("PORT"), section: .connection,
+        summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
+        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.")
+    ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
     Option(
       OptionDescription(
-        short: "A", value: .one("ADDRESS"), section: .connection, summary: "connect from this local name or address")
+        short: "A", value: .one("ADDRESS"), section: .connection,
+        summary: "connect from this local address, or one of this name")
     ) { (settings, value) throws(UsageError) in settings.bindAddress = try value.hostName() },
     Option(
       OptionDescription(
@@ -102,8 +106,8 @@ extension ConnectionSettings {
         short: "V", long: "protocol-version", value: .one("VERSION"), section: .session,
         summary: "auto, 5, 311 or 31 (auto)",
         details: """
-          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it; a version that is named never falls \
-          back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
+          Auto speaks MQTT 5 and falls back to 3.1.1 with brokers that refuse it, which it remembers for a day in \
+          ~/.cache/mqtools; a version that is named never falls back. On 3.1.1 a broker acknowledges a publish that an access list forbids like any other, so that nobody \
           can tell the truth about it. The words mqttv5, mqttv311 and mqttv31 are understood as well.
           """)
     ) { (settings, value) throws(UsageError) in

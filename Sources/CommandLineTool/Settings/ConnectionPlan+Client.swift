@@ -16,13 +16,16 @@ extension ConnectionPlan {
     session.maximumInflight = maximumInflight.map { Int($0) }
     session.isStrict = isStrict
     var client = ClientSettings(
-      endpoint: .tcp(host: host, port: port), session: session,
+      endpoint: endpoint, session: session,
       reconnect: ReconnectPolicy(limit, maximumTime: retryTime, outlivesConnection: reconnects))
+    client.proxy = proxy
+    client.webSocket = webSocket
     client.localAddress = bindAddress
     client.connectTimeout = connectTimeout
     client.tls = tls?.clientConfiguration
     if case .command(let command) = passwordSource { client.password = password(ofCommand: command) }
-    if case .auto = version { client.fallbackVersions = [.v311] }
+    if case .command(let command) = proxyPasswordSource { client.proxyPassword = password(ofCommand: command) }
+    if case .auto = version { VersionMemory.choose(for: &client) }
     return client
   }
 

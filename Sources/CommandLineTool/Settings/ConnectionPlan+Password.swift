@@ -13,12 +13,17 @@ extension ConnectionPlan {
     switch passwordSource {
     case .command, nil: break
     case let source?:
-      do throws(SecretError) {
-        connect.password = try source.read(asking: question, within: connectTimeout, diagnostics)
-      } catch {
-        throw UsageError("password: \(error.explanation)")
-      }
+      connect.password = try secret(
+        source, "password", asking: question, until: timeout.map { .now + $0 }, diagnostics)
       passwordSource = nil
+    }
+    switch proxyPasswordSource {
+    case .command, nil: break
+    case let source?:
+      let question = "Password for the proxy \(proxy?.host ?? "")"
+      let password = try secret(source, "--proxy-pw-from", asking: question, diagnostics)
+      proxy?.password = password
+      proxyPasswordSource = nil
     }
     try readTLSSecrets(diagnostics)
     for option in [ConnectionSettings.passwordDescription, ConnectionSettings.urlDescription] {
@@ -51,13 +56,20 @@ extension ConnectionPlan {
   }
 
   private func secret(
-    _ source: SecretSource, _ option: String, asking question: String, _ diagnostics: Diagnostics
+    _ source: SecretSource, _ option: String, asking question: String, until limit: Instant? = nil,
+    _ diagnostics: Diagnostics
   ) throws(UsageError) -> [UInt8] {
     do throws(SecretError) {
-      return try source.read(asking: question, within: connectTimeout, diagnostics)
+      return try source.read(asking: question, within: connectTimeout, until: limit, diagnostics)
     } catch {
-      throw UsageError("\(option): \(error.explanation)")
+      throw UsageError("\(option): \(error.explanation)", status: error == .timedOut ? .timedOut : .usage)
     }
+  }
+
+  /// Throws where messages and password are to come from standard input.
+  public func checkInput(for payload: PayloadSource) throws(UsageError) {
+    guard passwordSource == .descriptor(0), let option = payload.optionForStandardInput else { return }
+    throw UsageError("--pw-from: fd:0 is standard input, which \(option) reads; use another descriptor")
   }
 
   private var question: String {
@@ -66,6 +78,7 @@ extension ConnectionPlan {
 
   /// Whether the broker is on this machine by the look of its name.
   private var isLoopback: Bool {
+    if unixPath != nil { return true }
     let name = lowercased(host.utf8)
     if name.starts(with: "127.".utf8) { return name.allSatisfy { $0 < UInt8(ascii: ":") } }  // 127.example is far away.
     return name.elementsEqual("localhost".utf8) || name.elementsEqual("::1".utf8)

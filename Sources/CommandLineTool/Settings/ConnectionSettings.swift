@@ -1,16 +1,28 @@
 public import MQTT
+public import MQTTClient
 
 /// What was typed about the broker, the connection, the client and its session.
 public struct ConnectionSettings: Sendable {
   // MARK: Broker
 
   /// The host, as a name or an address.
-  public internal(set) var host = "localhost"
+  public internal(set) var host = "localhost" {
+    didSet { unixPath = nil }
+  }
+  /// The unix socket that takes the place of the host.
+  var unixPath: String?
   var port: Int?
   var bindAddress: String?
   var userName = Credential<[UInt8]>()
   var password = Credential<Password>()
 
+  // MARK: What lies between
+
+  var usesWebSocket = false
+  var webSocketPath: [UInt8]?
+  var webSocketFields = Accumulated<WebSocketSettings.HeaderField>()
+  var proxy: ProxySettings?
+  var proxyPassword: SecretSource?
   // MARK: TLS
 
   var tls = TLSSettings()
@@ -82,16 +94,35 @@ public struct ConnectionSettings: Sendable {
   /// The defaults.
   public init() {}
 
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  var hasGivenIdentifier: Bool {
+    if case .identifier = identity.value { true } else { false }
+  }
+
+  /// The same settings for another client: not under an identifier that was meant for one.
+  public var forAnotherClient: ConnectionSettings {
+    var settings = self
+    settings.identity = Exclusive()
+    return settings
+  }
+
   /// What standard error gets to see.
   public func diagnostics(_ compatibility: Compatibility) -> Diagnostics {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
   }
 
-  /// Takes what a URL says, except its topic.
+  /// Takes what a URL says, except its topic. It says all about the way to the broker that there is behind the proxy.
   public mutating func take(_ url: BrokerURL) {
-    host = url.host
+    usesWebSocket = url.scheme.usesWebSocket
+    webSocketPath = url.webSocketPath
+    if !usesWebSocket { webSocketFields = Accumulated() }
     port = url.port
-    tls.isOfURL = url.usesTLS
+    tls.isOfURL = url.scheme.usesTLS
+    guard url.unixPath == nil else {
+      unixPath = url.unixPath
+      return
+    }
+    host = url.host
     if let name = url.userName { userName.set(name.utf8, forHost: host) }
     if let password = url.password { self.password.set(.bytes(password), forHost: host) }
   }
@@ -111,6 +142,14 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var host: String
   /// The broker's TCP port.
   public var port: UInt16
+  /// The broker's unix socket, which takes the place of host and port.
+  public var unixPath: String?
+  /// How an HTTP server is asked to speak WebSocket, if one is.
+  public var webSocket: WebSocketSettings?
+  /// What stands between, if something does.
+  public var proxy: ProxySettings?
+  /// Where the proxy's password is that is not in its settings.
+  public var proxyPasswordSource: SecretSource?
   /// TLS, if it is to be spoken.
   public var tls: TLSPlan?
   /// The local name or address to connect from, if it matters.
@@ -119,6 +158,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var version: VersionChoice
   /// The CONNECT packet in the version that is tried first.
   public var connect: ConnectPacket
+  /// Whether the user has chosen the client identifier, so that another client may have the same.
+  public var hasGivenIdentifier: Bool
   /// Where the password is that is not in the packet.
   public var passwordSource: SecretSource?
   /// The properties of the DISCONNECT packet that ends the connection.
@@ -137,6 +178,9 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var reconnects: Bool
   /// Whether the connection ends at anything that would be tolerated otherwise.
   public var isStrict: Bool
+
+  /// Where the broker listens.
+  public var endpoint: Endpoint { unixPath.map { .unix(path: $0) } ?? .tcp(host: host, port: port) }
 }
 
 extension ConnectionSettings {
@@ -146,6 +190,8 @@ extension ConnectionSettings {
   ) throws(UsageError) -> ConnectionPlan {
     let version = try versionChoice(compatibility, forLatestVersion: option)
     let first = if case .fixed(let version) = version { version } else { ProtocolVersion.latest }
+    let unixPath = try unixSocket()
+    let host = unixPath ?? host
     let userName = try userName.value(forHost: host).map { (name) throws(UsageError) in try Self.text(name, of: "-u") }
     var password: [UInt8]?
     var passwordSource: SecretSource?
@@ -162,13 +208,27 @@ extension ConnectionSettings {
       keepAlive: keepAlive, userName: userName, password: password, will: try will(),
       properties: try connectProperties(compatibility))
     let tls = try tls.plan(port: port, compatibility)
-    return ConnectionPlan(
-      host: host, port: UInt16(port ?? (tls == nil ? 1883 : TLSPlan.port)), tls: tls, bindAddress: bindAddress,
-      version: version, connect: connect,
+    let webSocket = try webSocketSettings()
+    let standardPort = compatibility.port(usesTLS: tls != nil, usesWebSocket: webSocket != nil)
+    var plan = ConnectionPlan(
+      host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, webSocket: webSocket, tls: tls,
+      bindAddress: bindAddress, version: version, connect: connect, hasGivenIdentifier: hasGivenIdentifier,
       passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
       reconnects: reconnects, isStrict: isStrict)
+    plan.proxy = try proxySettings(to: plan.endpoint)
+    plan.proxyPasswordSource = proxyPassword
+    return plan
+  }
+
+  /// The path of the unix socket, if that is what is meant: port 0 makes the host one.
+  private func unixSocket() throws(UsageError) -> String? {
+    if unixPath != nil || port != 0 { return unixPath }
+    guard host.utf8.contains(UInt8(ascii: "/")) else {
+      throw UsageError("-p: 0 makes the host the path of a unix socket, and \"\(host)\" is none: see --unix")
+    }
+    return host
   }
 
   /// Options that only the latest version can carry out ask for it, and contradict an older one.
@@ -206,7 +266,7 @@ extension ConnectionSettings {
   }
 
   /// The tool's name and as many random letters and digits as every server must take (MQTT 5, 3.1.3.1): 23 together.
-  private static func randomIdentifier(_ tool: ToolName) -> Text {
+  public static func randomIdentifier(_ tool: ToolName) -> Text {
     var identifier = Array("\(tool.rawValue)-".utf8)
     while identifier.count < 23 {
       var random = UInt64.random(in: 0 ... .max)  // One call to the system is good for twelve characters.

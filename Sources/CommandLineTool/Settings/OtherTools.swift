@@ -10,25 +10,16 @@ extension OptionTable {
     (
       "mqsub",
       {
-        SubscribeSettings.options.map(\.description)
-          + named(
-            "-E", "-F", "-w", "--watch", "--message-rate", "--pretty", "--random-filter", "--remove-retained",
-            "--retain-as-published", "--retain-handling", "--retained-only")
+        SubscribeSettings.options.map(\.description) + OutputSettings.options.map(\.description)
+          + CommandSettings.options.map(\.description) + SafekeepingSettings.options.map(\.description)
+          + named("-w", "--watch", "--top")
       }
     )
   }
 
   /// What mqrr has and others do not.
   public static var requesting: Tool {
-    (
-      "mqrr",
-      {
-        named(
-          "-e", "-f", "--file", "-m", "--message", "-n", "--null-message", "-s", "--stdin-file", "-F", "-N", "-R", "-v",
-          "--verbose", "--latency", "--pretty", "--retain-as-published",
-          "--retain-handling")
-      }
-    )
+    ("mqrr", { RequestSettings.options.map(\.description) + OutputSettings.options.map(\.description) })
   }
 
   private static func named(_ spellings: String...) -> [OptionDescription] {

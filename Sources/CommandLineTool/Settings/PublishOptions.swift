@@ -77,6 +77,25 @@ extension PublishSettings {
     },
     Option(
       OptionDescription(
+        long: "replay", value: .one("FILE"), section: .messages, setting: "--message",
+        summary: "publish what mqsub --record has written, in its rhythm",
+        details: """
+          Lines are as for {--stdin-json}; FILE may be a pipe, and - is standard input. Each message is published as long after \
+          the first as it came, or at once where it says no time; what the broker did not take in time follows as soon as \
+          it does. Topic, QoS, retain and properties are the recorded ones. A line that was cut off, where a recording was \
+          killed, is left out with a warning.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      let path = value.bytes.elementsEqual("-".utf8) ? nil : value.bytes
+      try settings.payload.set(.recording(Replay(path: path)), by: "--replay", from: value.source)
+    },
+    Option(
+      OptionDescription(
+        long: "speed", value: .one("X"), section: .messages,
+        summary: "replay X times as fast; 0 or max is as fast as the broker takes it (1)")
+    ) { (settings, value) throws(UsageError) in settings.speed = try value.replaySpeed() },
+    Option(
+      OptionDescription(
         short: "0", section: .messages, summary: "lines end with NUL instead of LF",
         details: "Those of {-l}, {--line-topic} and {--stdin-json}.")
     ) { $0.linesEndWithNUL = true },
@@ -101,7 +120,8 @@ extension PublishSettings {
     Option(
       OptionDescription(
         short: "q", long: "qos", value: .one("QOS"), section: .messages,
-        summary: "0 at most once, 1 at least once, 2 exactly once (0)")
+        summary: "0 at most once, 1 at least once, 2 exactly once (0)",
+        implications: [("--spool", "1"), ("--require-subscribers", "1")])
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
     Option(
       OptionDescription(
@@ -143,5 +163,16 @@ extension PublishSettings {
 
   private mutating func takeLines(_ use: OptionUse) throws(UsageError) {
     try payload.set(.lines(LineFormat()), by: "-l", from: use.source)
+  }
+}
+
+extension Argument {
+  /// `2`, `0.5`, or `max`.
+  fileprivate func replaySpeed() throws(UsageError) -> ReplaySpeed {
+    if bytes.elementsEqual("max".utf8) { return ReplaySpeed() }
+    guard bytes.allSatisfy({ $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }),
+      let factor = Double(String(decoding: bytes, as: UTF8.self)), factor.isFinite
+    else { throw UsageError("\(quoted) is not a number of times as fast, nor max") }
+    return ReplaySpeed(factor: factor > 0 ? factor : nil)
   }
 }

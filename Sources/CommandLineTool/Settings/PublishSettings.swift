@@ -15,6 +15,7 @@ public struct PublishSettings: Sendable {
   var period: Duration?
   var qos: QoS?
   var retain = false
+  var speed: ReplaySpeed?
   var requiresSubscribers = false
 
   /// The defaults.
@@ -32,6 +33,12 @@ public struct PublishSettings: Sendable {
   public mutating func take(topicIn value: Argument) throws(UsageError) {
     topics.append(try value.topicName(), from: value.source)
   }
+}
+
+/// How fast a recording is published.
+struct ReplaySpeed: Hashable, Sendable {
+  /// How many times as fast as it came; nil for as fast as the broker takes it.
+  var factor: Double?
 }
 
 /// How often a message that is known from the start is published.
@@ -78,14 +85,16 @@ public struct PublishPlan: Hashable, Sendable {
 extension PublishPlan {
   /// Whether a message may be one of QoS 2.
   public var hasExactlyOnce: Bool {
-    if case .lines(let format) = payload, format.content == .json { return true }
-    return qos == .exactlyOnce
+    switch payload {
+    case .lines(let format) where format.content == .json: true
+    case .recording: true
+    default: qos == .exactlyOnce
+    }
   }
 
   /// Whether the run goes on for as long as its input, or somebody, wants: a connection that is lost is then made again.
   public var isStream: Bool {
-    if case .lines = payload { return true }
-    return repetition != .once
+    payload.isManyMessages || repetition != .once
   }
 
   /// The option that only MQTT 5 can carry out.
@@ -113,8 +122,15 @@ extension PublishSettings {
     guard let payload = payload.value else {
       // Whoever forgot both has forgotten the topic first.
       if topics.values.isEmpty { throw Self.topicIsMissing }
-      throw UsageError("no message: give one with -m, -n, -f, -s, -l or --stdin-json")
+      throw UsageError("no message: give one with -m, -n, -f, -s, -l, --stdin-json or --replay")
     }
+    if case .recording(var replay) = payload {
+      if linesEndWithNUL { throw UsageError("-0: the lines of a recording end with LF") }
+      if encoding != nil { throw UsageError("--encoding: is not for --replay, which has payload_base64") }
+      replay.speed = speed.map { $0.factor } ?? 1
+      return .recording(replay)
+    }
+    if speed != nil { throw UsageError("--speed: needs --replay FILE") }
     guard case .lines(var format) = payload else {
       if linesEndWithNUL { throw UsageError("-0: needs messages that are lines: -l or --stdin-json") }
       return payload
@@ -144,13 +160,16 @@ extension PublishSettings {
       case .payload: break
       }
     }
+    if case .recording = payload, topics.values.isEmpty { return [] }
     guard let last = topics.values.last else { throw Self.topicIsMissing }
     return compatibility.lastTopicWins ? [last] : topics.values
   }
 
   private func repetition(of payload: PayloadSource) throws(UsageError) -> Repetition {
     if let period {
-      if case .lines = payload { throw UsageError("--every: is for one message, and lines are published as they come") }
+      if payload.isManyMessages {
+        throw UsageError("--every: is for one message, and lines are published as they come")
+      }
       if repeatDelay != nil { throw UsageError("--every: cannot stand together with --repeat-delay") }
       return Repetition(count: repeatCount, pace: .every(period))
     }

@@ -1,4 +1,4 @@
-internal import MQTT
+public import MQTT
 
 /// Where a secret is that nobody types as a word of a command: `file:PATH`, `env:NAME`, `fd:N`, `prompt` or
 /// `command:CMD`.
@@ -25,12 +25,15 @@ public enum SecretError: Error, Hashable, Sendable {
   case commandFailed(String)
   /// A signal came before the command ended.
   case interrupted
+  /// Nobody answered a prompt in time.
+  case timedOut
 
   /// What is wrong, after the name of the secret.
   public var explanation: String {
     switch self {
     case .unusable(let explanation), .commandFailed(let explanation): explanation
     case .interrupted: "a signal came"
+    case .timedOut: "nobody typed one before the time limit ran out"
     }
   }
 }
@@ -44,9 +47,10 @@ extension SecretSource {
   /// - Parameters:
   ///   - question: what a prompt says, such as `Password of ann at broker.example`.
   ///   - time: how long a command may take.
+  ///   - deadline: when a prompt gives up.
   ///   - diagnostics: for advice about a file that others can read.
   public func read(
-    asking question: String, within time: Duration, _ diagnostics: Diagnostics
+    asking question: String, within time: Duration, until deadline: Instant?, _ diagnostics: Diagnostics
   ) throws(SecretError) -> [UInt8] {
     switch self {
     case .file(let path):
@@ -62,7 +66,8 @@ extension SecretSource {
       return try Self.secret(in: try Self.contents(ofDescriptor: number), "descriptor \(number)")
     case .prompt:
       let line: [UInt8]
-      do { line = try Prompt.secret(question) } catch {
+      do { line = try Prompt.secret(question, until: deadline) } catch {
+        if error.isTimeout { throw .timedOut }
         throw .unusable("there is no terminal to ask at: \(error.explanation)")
       }
       return try Self.secret(in: line, "what was typed")
@@ -110,7 +115,7 @@ extension SecretSource {
 
   private static func contents(ofDescriptor number: Int32) throws(SecretError) -> [UInt8] {
     // A file behind it could be read again by a child that inherits it.
-    defer { if number > 2 { System.closeInherited(number) } }
+    defer { if number > 2 { System.closeDescriptor(number) } }
     do { return try System.contents(descriptor: number, limit: limit + 2) } catch {
       throw .unusable("descriptor \(number): \(error.explanation)")
     }
@@ -120,11 +125,9 @@ extension SecretSource {
     do { return try Helper.output(of: command, limit: limit + 2, within: time) } catch {
       switch error {
       case .interrupted: throw .interrupted
-      case .notStarted(let error): throw .commandFailed("the command cannot be started: \(error.explanation)")
+      case .notStarted, .timedOut: throw .commandFailed("the command \(error.explanation)")
       // What it said itself could hold the secret.
-      case .exited(let status): throw .commandFailed("the command failed with status \(status); run it to see why")
-      case .signalled(let signal): throw .commandFailed("the command ended by signal \(signal); run it to see why")
-      case .timedOut(let time): throw .commandFailed("the command took longer than \(time)")
+      case .exited, .signalled: throw .commandFailed("the command \(error.explanation); run it to see why")
       case .tooLong: throw .commandFailed("the command printed more than 65,535 bytes")
       }
     }

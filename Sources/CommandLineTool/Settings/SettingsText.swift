@@ -18,6 +18,8 @@ struct SettingsText {
   }
 
   private static let host = "--host"
+  private static let yes = "yes"
+  private static let no = "no"
   private static let url = ConnectionSettings.urlDescription.name
   private static let masked = "****"
   /// Columns for values; longer ones push what stands behind them aside.
@@ -38,7 +40,7 @@ struct SettingsText {
     if option.name == Self.url {
       take(url: Argument(use.words[0], from: use.source))
     } else {
-      let value = option.valueName == nil ? "yes" : Self.shown(use.words, secret: option.secret?(use.words))
+      let value = option.valueName == nil ? Self.yes : Self.shown(use.words, secret: option.secret?(use.words))
       take(Use(option: use.option, value: value, source: use.source))
     }
   }
@@ -51,9 +53,16 @@ struct SettingsText {
   /// A URL is not a setting of its own, but says several.
   private mutating func take(url argument: Argument) {
     guard let url = try? BrokerURL(argument) else { return }  // The options were carried out before: it is one.
+    if let path = url.unixPath { return take("--unix", Self.shown(Array(path.utf8)), argument.source) }
     let host = Self.shown(Array(url.host.utf8))
     take(Self.host, host, argument.source)
-    take("--port", "\(url.port ?? (url.usesTLS ? TLSPlan.port : 1883))", argument.source)
+    let usesWebSocket = url.scheme.usesWebSocket
+    let port = compatibility.port(usesTLS: url.scheme.usesTLS, usesWebSocket: usesWebSocket)
+    take("--port", "\(url.port ?? port)", argument.source)
+    if usesWebSocket || index(of: "--ws").map({ !uses[$0].isEmpty }) == true {
+      take("--ws", usesWebSocket ? Self.yes : Self.no, argument.source)
+    }
+    if let path = url.webSocketPath { take("--ws-path", Self.shown(path), argument.source) }
     if let name = url.userName { take("--username", Self.shown(name.utf8), argument.source, host: host) }
     if url.password != nil { take("--pw", Self.masked, argument.source, host: host) }
     if let topic = url.topic { take("--topic", Self.shown(topic.bytes), argument.source) }
@@ -78,6 +87,8 @@ struct SettingsText {
     return options[option].isRepeatable ? uses.filter { $0.source.kind == last.source.kind } : [last]
   }
 
+  private func given(_ option: String) -> Bool { index(of: option).map { !uses[$0].isEmpty } ?? false }
+
   private var brokerHost: String { index(of: Self.host).flatMap { uses[$0].last?.value } ?? "" }
 
   private func text() -> String {
@@ -88,8 +99,10 @@ struct SettingsText {
       }
       let uses = holding(index)
       for use in uses { rows.append((option.section, options[use.option].name, use.value, Self.place(use))) }
-      if uses.isEmpty {
-        let value = compatibility.standardValue(of: option) ?? (option.valueName == nil ? "no" : "none")
+      if uses.isEmpty, let implication = option.implications.first(where: { given($0.by) }) {
+        rows.append((option.section, option.name, implication.value, "because of \(implication.by)"))
+      } else if uses.isEmpty {
+        let value = compatibility.standardValue(of: option) ?? (option.valueName == nil ? Self.no : "none")
         rows.append((option.section, option.name, value, "default"))
       }
     }

@@ -70,8 +70,8 @@ public struct SpoolSettings: Sendable {
       OptionDescription(
         long: "spool-retry-bad", section: .spool, summary: "deliver what was put aside after all",
         details: """
-          A message that the broker refuses for good is put aside in DIR/bad with the reason beside it, and the exit status is \
-          76. This puts all of them back.
+          A message that the broker refuses for good, or ends three connections for, is put aside in DIR/bad with the reason \
+          beside it, and the exit status is 76. This puts all of them back.
           """)
     ) {
       $0.retriesBad = true

@@ -137,20 +137,9 @@ extension TLSPlan {
   /// The configuration with what a client takes from its surroundings.
   var clientConfiguration: TLSConfiguration {
     var configuration = configuration
-    configuration.sessionFolder = Self.sessionFolder
+    configuration.sessionFolder = System.cacheFolder.map { $0 + Array("/tls".utf8) }
     configuration.keyLogFile =
       configuration.keyLogFile ?? System.environment("SSLKEYLOGFILE").flatMap { $0.isEmpty ? nil : $0 }
     return configuration
-  }
-
-  /// `$XDG_CACHE_HOME/mqtools/tls`, else in `~/.cache`; nil where there is no home.
-  private static var sessionFolder: [UInt8]? {
-    // A relative path is not valid there, as the XDG base directory specification says.
-    for (variable, rest) in [("XDG_CACHE_HOME", "/mqtools/tls"), ("HOME", "/.cache/mqtools/tls")] {
-      if let folder = System.environment(variable), folder.first == UInt8(ascii: "/") {
-        return folder + Array(rest.utf8)
-      }
-    }
-    return nil
   }
 }

@@ -92,6 +92,24 @@ extension Spool {
     return count
   }
 
+  // MARK: The suspect
+
+  /// The suspect of earlier runs.
+  func noted() throws(SpoolError) -> Suspect? {
+    guard let contents = try contents(of: "suspect", in: root) else { return nil }
+    let numbers = contents.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.map {
+      Int(String(decoding: $0, as: UTF8.self))
+    }
+    guard numbers.count == 2, let sequence = numbers[0], let count = numbers[1] else { return nil }
+    return Suspect(sequence: sequence, count: count)
+  }
+
+  /// Notes the suspect for later runs.
+  func note(_ suspect: Suspect?) throws(SpoolError) {
+    if let suspect { return try replace("suspect", with: Array("\(suspect.sequence) \(suspect.count)\n".utf8)) }
+    try attempt { () throws(SystemError) in try removeIfThere("suspect", in: root) }
+  }
+
   // MARK: The session
 
   /// Notes that the broker may hold something of ours from now on; the disk has it when this returns.
@@ -145,4 +163,11 @@ extension Spool {
   private func isEmpty(_ name: FileName) throws(SystemError) -> Bool {
     try system.information(name, in: released)?.size == 0
   }
+}
+
+/// A message that may be the reason why the broker ends connections.
+struct Suspect: Hashable, Sendable {
+  var sequence: Int
+  /// Sound connections that ended after this message alone.
+  var count: Int
 }

@@ -14,6 +14,7 @@ internal import MQTT
 ///       drain.lock   held while messages are delivered
 ///       outage       since when the broker is not reached, as was told
 ///       delivered    when a message was last delivered
+///       suspect      the message after which the broker ends its connections, and how often it did so after that one alone
 ///
 /// The order of delivery is that of the sequence numbers, and the packet identifier is made of the sequence number, so that
 /// nothing need be written before a PUBLISH and a resend has the identifier of the first attempt. A message changes its
@@ -131,7 +132,8 @@ public final class Spool {
     _ root: borrowing Descriptor, place: String, creating isCreated: Bool, _ system: SpoolSystem
   ) throws(SpoolError) {
     let ours = [
-      "new", "rel", "bad", "tmp", "spool-id", "seq", "session", "outage", "delivered", "enqueue.lock", "drain.lock",
+      "new", "rel", "bad", "tmp", "spool-id", "seq", "session", "outage", "delivered", "suspect", "enqueue.lock",
+      "drain.lock",
     ].map { Array($0.utf8) }
     var isIdentified = false
     var isOurs = true

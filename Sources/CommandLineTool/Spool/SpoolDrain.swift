@@ -20,6 +20,9 @@ public enum SessionLossPolicy: Sendable {
 /// - A connection that finds the session: PUBREL for everything in `rel`; then PUBLISH for everything in `new`, as duplicates as far as
 ///   they may have been sent. One that does not: `rel` goes back to `new`, and all is published.
 ///
+/// A message after which the broker ends a connection without having acknowledged anything is a suspect. From then on it is
+/// published alone, on a connection that has just answered a PINGREQ; when the broker ends three such, the message is put aside.
+///
 /// PUBLISH packets leave in the order of the sequence numbers, and never more than `window` numbers ahead of the oldest
 /// in flight, so that what an interrupted run may have sent is known without having been written.
 public struct SpoolDrain: ~Copyable {
@@ -31,6 +34,8 @@ public struct SpoolDrain: ~Copyable {
     case resumeRelease(Int)
     /// Send PUBREL (`Session.release`).
     case release(Int)
+    /// Send PINGREQ.
+    case ping
     /// Nothing until something happens.
     case wait
     /// Nothing is left. Call `finish` and take leave.
@@ -82,15 +87,27 @@ public struct SpoolDrain: ~Copyable {
   /// Messages below this sequence number may have been sent on an earlier connection.
   private var sentLimit: Int
   private var wasReleasedUsed = false
+  private var suspect: Suspect?
+  /// How far the question is whether the connection is sound.
+  private var soundness = Soundness.unknown
+  /// Whether the broker has acknowledged something on this connection.
+  private var hasProgress = false
+
+  private enum Soundness { case unknown, asked, sound }
+
+  /// Connections that the broker ends after a suspect before that is put aside.
+  private static let suspectLimit = 3
 
   fileprivate init(
-    _ spool: Spool, lock: consuming Descriptor, policy: SessionLossPolicy, sentLimit: Int, startsClean: Bool
+    _ spool: Spool, lock: consuming Descriptor, policy: SessionLossPolicy, sentLimit: Int, startsClean: Bool,
+    suspect: Suspect?
   ) {
     self.spool = spool
     self.lock = lock
     self.policy = policy
     self.sentLimit = sentLimit
     self.startsClean = startsClean
+    self.suspect = suspect
   }
 
   // MARK: - What happened
@@ -98,6 +115,7 @@ public struct SpoolDrain: ~Copyable {
   /// CONNACK came. No byte may leave before this returns.
   public mutating func connected(sessionPresent: Bool) throws(SpoolError) {
     (inFlight, accepted, toRelease, toResume) = ([], [], [], [])
+    (soundness, hasProgress) = (.unknown, false)
     isSessionPresent = sessionPresent
     if sessionPresent {
       toResume = try spool.sequences(in: spool.released)[...]
@@ -112,16 +130,29 @@ public struct SpoolDrain: ~Copyable {
     phase = .releasing
   }
 
+  /// The broker ended the connection on which `connected` was called, and may have had a message as its reason.
+  public mutating func connectionEnded() throws(SpoolError) {
+    guard case .publishing = phase, !hasProgress, let first = inFlight.first, !first.isAccepted else { return }
+    if suspect?.sequence != first.sequence {
+      suspect = Suspect(sequence: first.sequence, count: 0)
+    } else if soundness == .sound {
+      suspect?.count += 1
+    }
+    try spool.note(suspect)
+  }
+
   /// Takes what happened in the session.
   public mutating func handle(_ event: Session.Event) throws(SpoolError) {
     switch event {
     case .received(let sequence):
       guard let index = inFlight.firstIndex(where: { $0.sequence == sequence }) else { return }
+      hasProgress = true
       try spool.accept(sequence)
       inFlight[index].isAccepted = true
       accepted.append(sequence)
     case .published(let sequence, let reasonCode, let reasonString):
       guard let index = inFlight.firstIndex(where: { $0.sequence == sequence }) else { return }
+      hasProgress = true
       let entry = inFlight.remove(at: index)
       if reasonCode.isFailure, !entry.isAccepted {
         return try failed(sequence, reasonCode, "\(reasonCode)" + (reasonString.map { ": \($0)" } ?? ""))
@@ -129,6 +160,7 @@ public struct SpoolDrain: ~Copyable {
       try spool.complete(sequence, wasAccepted: entry.isAccepted)
       if entry.isAccepted { wasReleasedUsed = true }
       if entry.isMessage { deliveredCount += 1 }
+    case .pong: soundness = .sound
     default: break
     }
   }
@@ -185,6 +217,7 @@ public struct SpoolDrain: ~Copyable {
       if queue.isEmpty { try lookAgain() }
       guard let sequence = queue.first else { return inFlight.isEmpty ? .done : .wait }
       guard canPublish, isInWindow(sequence) else { return .wait }
+      if let step = try stepForSuspect(sequence) { return step }
       queue.removeFirst()
       switch try spool.read(sequence) {
       case .gone: continue
@@ -202,10 +235,43 @@ public struct SpoolDrain: ~Copyable {
           if isIdentifierOpen { return .resumeRelease(sequence) }
           continue
         }
+        if let suspect, suspect.count >= Self.suspectLimit {
+          quarantinedCount += 1
+          let isIdentifierOpen = stored.message.qos == .exactlyOnce ? try keepIdentifier(sequence) : false
+          try spool.quarantine(
+            sequence,
+            reason: "the broker ended the connection each of the \(suspect.count) times that it got this message")
+          try acquit()
+          if isIdentifierOpen { return .resumeRelease(sequence) }
+          continue
+        }
         if let expiry { stored.message.properties[.messageExpiryInterval] = expiry }
         return try publish(stored)
       }
     }
+  }
+
+  /// What has to happen before a message is published because of a suspect.
+  private mutating func stepForSuspect(_ sequence: Int) throws(SpoolError) -> Step? {
+    guard let suspect else { return nil }
+    if !inFlight.isEmpty { return .wait }
+    // It was acknowledged, or somebody took it away.
+    guard sequence == suspect.sequence else {
+      try acquit()
+      return nil
+    }
+    switch soundness {
+    case .sound: return nil
+    case .asked: return .wait
+    case .unknown:
+      soundness = .asked
+      return .ping
+    }
+  }
+
+  private mutating func acquit() throws(SpoolError) {
+    suspect = nil
+    try spool.note(nil)
   }
 
   private func isInWindow(_ sequence: Int) -> Bool {
@@ -253,6 +319,7 @@ public struct SpoolDrain: ~Copyable {
     // What comes back after a power failure would be published again, and the broker would not know it.
     if wasReleasedUsed { try spool.syncReleased() }
     try spool.closeSession()
+    if suspect != nil { try acquit() }
     return true
   }
 }
@@ -266,7 +333,7 @@ extension Spool {
     // PUBREC has come for everything in `rel`, whether the note of the session is still there or not.
     return SpoolDrain(
       self, lock: lock, policy: policy, sentLimit: max(try inFlightLimit(), (last ?? -1) + 1),
-      startsClean: last == nil && !isSessionOpen)
+      startsClean: last == nil && !isSessionOpen, suspect: try noted())
   }
 
   /// Whether messages wait for delivery.

@@ -38,6 +38,25 @@ struct Deliveries: Sendable {
   /// QoS 2 messages of this network connection that PUBREC has left for and the broker has not released.
   var unreleasedCount: Int { received.count - (entries.count - atLeastOnceCount) }
 
+  /// Packet identifiers of QoS 2 messages that the application has finished with and the broker has not released, in rising order.
+  var finishedIdentifiers: [UInt16] {
+    guard received.count + receivedBefore.count > 0 else { return [] }
+    var set = received
+    set.formUnion(receivedBefore)
+    for index in 0..<entries.count where entries[index].isExactlyOnce && !entries[index].isFinished {
+      set.remove(entries[index].packetIdentifier)
+    }
+    for delivery in held { set.remove(delivery.packetIdentifier) }
+    var identifiers: [UInt16] = []
+    set.forEach { identifiers.append($0) }
+    return identifiers.sorted()
+  }
+
+  /// An earlier process has finished with these QoS 2 messages, and the broker has not released them.
+  mutating func resume(_ packetIdentifiers: [UInt16]) {
+    for identifier in packetIdentifiers { receivedBefore.insert(identifier) }
+  }
+
   enum Arrival { case new(Delivery), duplicate }
 
   mutating func atLeastOnce(_ packetIdentifier: UInt16) -> Delivery {

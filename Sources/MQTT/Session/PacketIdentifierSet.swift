@@ -36,9 +36,13 @@ struct PacketIdentifierSet: Sendable {
   }
 
   mutating func formUnion(_ other: PacketIdentifierSet) {
-    for identifier in other.few { insert(identifier) }
-    for (index, word) in other.bits.enumerated() where word != 0 {
-      for bit in 0..<64 where word & (1 << UInt64(bit)) != 0 { insert(UInt16(index * 64 + bit)) }
+    other.forEach { insert($0) }
+  }
+
+  func forEach(_ body: (UInt16) -> Void) {
+    for identifier in few { body(identifier) }
+    for (index, word) in bits.enumerated() where word != 0 {
+      for bit in 0..<64 where word & (1 << UInt64(bit)) != 0 { body(UInt16(index * 64 + bit)) }
     }
   }
 

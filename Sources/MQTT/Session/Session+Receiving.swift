@@ -60,11 +60,11 @@ extension Session {
   private mutating func handleConnack(_ packet: ConnackPacket, at now: Instant) throws(ProtocolError) -> Event? {
     guard phase == .awaitingConnack else { throw .protocolError("a second CONNACK came") }
     let isOfAnotherVersion = packet.returnCode != nil && settings.version.hasReasonCodes
-    if isOfAnotherVersion { try tolerate(.version3Connack) }
+    // Told by the refusal itself, and no news where an older version is tried next.
+    if isOfAnotherVersion, settings.isStrict { throw Tolerance.version3Connack.error }
     if isOfAnotherVersion || packet.reasonCode.isFailure {
       phase = .over
-      pending.append(.refused(packet))  // behind what was tolerated
-      return nil
+      return .refused(packet)
     }
     guard packet.reasonCode == .success else {
       throw .protocolError("CONNACK has \(packet.reasonCode), which it cannot have")
@@ -131,7 +131,7 @@ extension Session {
     case .early:
       throw .protocolError("PUBREL for packet identifier \(packet.packetIdentifier) came before PUBREC had left")
     }
-    return nil
+    return tellsReleases ? .released : nil
   }
 
   // MARK: Acknowledgements of publishes

@@ -22,6 +22,8 @@ public struct Session: ~Copyable {
     case dropped(ProtocolError)
     /// PUBREC for a QoS 2 publish whose PUBREL waits for `release`.
     case received(Int)
+    /// The broker has released a received QoS 2 message, and PUBCOMP is in the output; only told after `resumeDeliveries`.
+    case released
     /// SUBACK, a reason code for each filter. The number is what `subscribe` returned.
     case subscribed(Int, SubackPacket)
     /// UNSUBACK; nil where the broker never answered. The number is what `unsubscribe` returned.
@@ -77,6 +79,8 @@ public struct Session: ~Copyable {
   /// Whether a CONNACK has ever accepted us: from then on the broker may hold a session of ours.
   var wasConnected = false
   var sentCleanStart = true
+  /// Whether the application has to know when the broker releases a message.
+  var tellsReleases = false
   /// SUBSCRIBE and UNSUBSCRIBE that await their answer, by sequence number, oldest first.
   var requests: [(number: Int, deadline: Instant)] = []
 
@@ -270,6 +274,13 @@ public struct Session: ~Copyable {
     sendAcknowledgements()
   }
 
+  /// An earlier process has done its part with these QoS 2 messages: when the broker sends them again in the same session, they are
+  /// acknowledged and not handed out. Before the first connection.
+  public mutating func resumeDeliveries(_ packetIdentifiers: [UInt16]) {
+    deliveries.resume(packetIdentifiers)
+    tellsReleases = true
+  }
+
   /// Asks for subscriptions.
   ///
   /// - Returns: a number that `Event.subscribed` will bring back.
@@ -408,6 +419,11 @@ public struct Session: ~Copyable {
   /// Received QoS 2 messages that we acknowledged with PUBREC, and of which the broker has not said with PUBREL that it will
   /// not send them again.
   public var deliveriesUnreleased: Int { deliveries.unreleasedCount }
+
+  /// Packet identifiers of QoS 2 messages that the application has done its part with and the broker has not released, in rising
+  /// order: what `resumeDeliveries` needs in a later process. An identifier must be known to be gone before PUBCOMP leaves, for
+  /// the broker may use it again then.
+  public var deliveredIdentifiers: [UInt16] { deliveries.finishedIdentifiers }
 
   /// Bytes received that are not dealt with yet.
   public var inputCount: Int { decoder.bufferedCount }

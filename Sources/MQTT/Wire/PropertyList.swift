@@ -120,7 +120,10 @@ struct PropertyList {
 public struct PropertyViews: Sequence, IteratorProtocol {
   private var reader: ByteReader
 
-  init(_ list: PropertyList) { reader = ByteReader(list.bytes, version: .latest) }
+  init(_ list: PropertyList) { self.init(list.bytes) }
+
+  /// The properties in what `MessageView.propertyBytes` lent, or in the beginning of that.
+  public init(_ bytes: UnsafeRawBufferPointer) { reader = ByteReader(bytes, version: .latest) }
 
   /// The next property; tolerated ones that PUBLISH does not have are left out.
   public mutating func next() -> PropertyView? {

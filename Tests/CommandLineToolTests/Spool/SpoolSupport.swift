@@ -308,6 +308,7 @@ struct DeliveryRun {
             try publish(stored, isDuplicate: isDuplicate, &session, &drain)
           case .resumeRelease(let sequence): session.resumeRelease(sequence)
           case .release(let sequence): session.release(sequence)
+          case .ping: session.ping(at: now)
           case .wait: mayGoOn = false
           case .done:
             mayGoOn = false

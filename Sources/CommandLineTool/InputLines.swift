@@ -1,42 +1,42 @@
 internal import CSystem
-internal import CommandLineTool
 internal import MQTT
 
 /// Lines of a descriptor: read in large pieces, handed out where they lie.
 ///
 /// It holds what was read and not handed out, and reads no further while there is a whole line of it. So a slow broker makes the
 /// program that writes the lines wait, and memory grows with the longest line only.
-struct InputLines: ~Copyable {
-  let descriptor: Int32
+public struct InputLines: ~Copyable {
+  /// Where the lines are read from.
+  public let descriptor: Int32
   private let end: UInt8
   private var bytes = ByteQueue()
   /// Bytes at the front that were searched and hold no end of a line.
   private var searched = 0
   /// Whether no whole line is left.
-  private(set) var isDry = true
+  public private(set) var isDry = true
   /// Whether there is nothing more to read.
-  private(set) var isAtEnd = false
+  public private(set) var isAtEnd = false
   /// The number of the line that is next, from 1.
-  private(set) var nextNumber = 1
+  public private(set) var nextNumber = 1
 
   private static let pieceSize = 1 << 17
 
   /// Lines of `descriptor`, each with the byte `end` behind it.
-  init(descriptor: Int32, end: UInt8) {
+  public init(descriptor: Int32, end: UInt8) {
     self.descriptor = descriptor
     self.end = end
   }
 
   /// Whether everything was read and handed out.
-  var isExhausted: Bool { isAtEnd && bytes.isEmpty }
+  public var isExhausted: Bool { isAtEnd && bytes.isEmpty }
 
   /// Lines that were read and not handed out; the last may lack its end.
-  var remainingCount: Int {
+  public var remainingCount: Int {
     bytes.withBytes { bytes in bytes.count { $0 == end } + (bytes.isEmpty || bytes.last == end ? 0 : 1) }
   }
 
   /// Reads once. To be called when the descriptor is readable. After an error nothing more is read.
-  mutating func read() throws(SystemError) {
+  public mutating func read() throws(SystemError) {
     var failure: Int32 = 0
     let descriptor = descriptor
     let before = bytes.count
@@ -56,7 +56,7 @@ struct InputLines: ~Copyable {
 
   /// Hands out lines, without their ends, as long as `take` returns true; a line that it did not take comes again next time. What
   /// follows the last end is a line when the input has ended.
-  mutating func forEachLine(_ take: (_ line: UnsafeRawBufferPointer, _ number: Int) -> Bool) {
+  public mutating func forEachLine(_ take: (_ line: UnsafeRawBufferPointer, _ number: Int) -> Bool) {
     var start = 0
     let end = Int32(end)
     bytes.withBytes { bytes in

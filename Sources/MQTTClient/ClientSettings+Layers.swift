@@ -1,0 +1,28 @@
+internal import MQTT
+
+extension ClientSettings {
+  /// Makes what stands between the network connection, or the proxy, and MQTT, the lowest first; nil when nothing does.
+  var layers: Connection.MakeLayers? {
+    guard tls != nil || webSocket != nil else { return nil }
+    return { [endpoint, tls, reportTLS, webSocket] () throws(ConnectionError) in
+      // A unix socket leads to no name that the server could be meant by.
+      var (host, port) = ("localhost", UInt16?.none)
+      if case .tcp(let name, let number) = endpoint {
+        host = name
+        port = number
+      }
+      var layers: [any Layer] = []
+      do throws(TLSFailure) {
+        if let tls {
+          layers.append(
+            try TLSLayer(
+              try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS))
+        }
+      } catch {
+        throw .tls(error)
+      }
+      if let webSocket { layers.append(WebSocketLayer(webSocket, host: host, port: port, isOverTLS: tls != nil)) }
+      return layers
+    }
+  }
+}

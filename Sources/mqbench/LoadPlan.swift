@@ -1,0 +1,60 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+/// What a run of load does.
+struct LoadPlan: Sendable {
+  var topology: Topology
+  var schedule: Schedule
+  /// Bytes of a payload, header and all.
+  var size: ClosedRange<Int>
+  var qos: QoS
+  /// The subscribers'.
+  var subscriptionQoS: QoS
+  var retain: Bool
+  /// QoS 1 and 2 messages that a publisher may have unacknowledged, besides what the broker says.
+  var window: Int?
+  /// As fast as the window allows, instead of by schedule.
+  var isClosed = false
+  /// Connections begun in a second.
+  var connectRate: Double
+  var warmUp: Duration
+  var duration: Duration
+  var settle = Duration.seconds(1)
+  /// How long after the last message of the window others may come.
+  var drainLimit: Duration
+  var workers: Int
+  /// Four letters that other runs hardly have; topics and client identifiers begin with them.
+  var run: RunWord
+  /// How to connect; the client identifier in it is replaced.
+  var client: ClientSettings
+
+  /// Nanoseconds from the start of the arrivals to the start and the end of the window.
+  var windowStart: Int64 { schedule.ramp + warmUp.nanoseconds }
+  var windowEnd: Int64 { windowStart + duration.nanoseconds }
+
+  /// The name of a topic.
+  func topicName(_ topic: Int) -> [UInt8] { Array("mqbench/\(run)/\(topic)".utf8) }
+
+  /// The clients of a run, publishers first.
+  var clientCount: Int { topology.publishers + topology.subscribers }
+}
+
+/// A word that tells runs apart.
+struct RunWord: Hashable, Sendable, CustomStringConvertible {
+  let number: UInt16
+
+  init() { number = .random(in: 0 ... .max) }
+
+  /// Four letters: `bafo`.
+  var description: String {
+    let consonants = Array("bdfghjklmnprstvz".utf8)
+    let vowels = Array("aeio".utf8)
+    let bits = Int(number)
+    let letters = [
+      consonants[bits >> 12], vowels[bits >> 10 & 3], consonants[bits >> 6 & 15], vowels[bits >> 4 & 3],
+      consonants[bits & 15],
+    ]
+    return String(decoding: letters, as: UTF8.self)
+  }
+}

@@ -1,0 +1,156 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+/// Runs a load and watches over it: connects, waits until all subscriptions are made, lets the arrivals begin, and collects what is
+/// still under way when they end.
+struct LoadRun: ~Copyable {
+  private let plan: LoadPlan
+  private let diagnostics: Diagnostics
+  private let signals: Signals
+  private let state = RunState()
+  private var driver = Driver()
+  private var isInterrupted = false
+
+  private static let look: Duration = .milliseconds(50)
+
+  init(_ plan: LoadPlan, diagnostics: Diagnostics, signals: consuming Signals) {
+    self.plan = plan
+    self.diagnostics = diagnostics
+    self.signals = signals
+  }
+
+  mutating func run() -> ExitStatus {
+    driver.watch(signals.descriptor, .readable)
+    let begin = Instant.now
+    let state = state
+    let workers = (0..<plan.workers).map { Worker($0, plan, state, connectingFrom: begin) }
+    for worker in workers { worker.startThread() }
+    let clientCount = plan.clientCount
+    // Connecting takes its time; a broker that answers nothing for ten seconds is given up by the clients themselves.
+    wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
+    }
+    var start: Instant?
+    if !isInterrupted, state.error == nil {
+      let first = Instant.now + plan.settle
+      start = first
+      state.begin(at: first)
+      let windowEnd = first + .nanoseconds(plan.windowEnd)
+      wait(progress: progressText(from: first)) { _, now in now >= windowEnd }
+      state.enter(.stopping)
+      drain(until: Instant.now + plan.drainLimit)
+    }
+    let end = Instant.now
+    state.enter(.leaving)
+    let workerCount = plan.workers
+    let leaveLimit = Instant.now + .seconds(5)
+    while state.finishedWorkers.now < workerCount, Instant.now < leaveLimit { look() }
+    clearProgress()
+    if let error = state.error {
+      diagnostics.error("\(error)")
+      return ExitStatus(error)
+    }
+    guard let start else { return .ok }
+    let summary = Summary(plan, workers, start: start, end: end, isInterrupted: isInterrupted)
+    return printed(TextReport.text(summary))
+  }
+
+  private func printed(_ text: String) -> ExitStatus {
+    var output = OutputBuffer(descriptor: 1)
+    output.append(text)
+    do throws(OutputError) {
+      try output.flush()
+    } catch {
+      guard case .system(let error) = error else { return .ok }
+      diagnostics.error("standard output: \(error.explanation)")
+      return .output
+    }
+    return .ok
+  }
+
+  // MARK: - Waiting
+
+  /// Waits until `isDone`, or until something ends the run.
+  private mutating func wait(progress: (RunState) -> String, until isDone: (RunState, Instant) -> Bool) {
+    while !isInterrupted, state.error == nil, !isDone(state, .now) {
+      look()
+      show(progress(state))
+    }
+  }
+
+  /// Waits until nothing is missing, or nothing has come for five seconds.
+  private mutating func drain(until limit: Instant) {
+    var last = (state.distinct.now, state.outstanding.now)
+    var quietSince = Instant.now
+    // What workers say is up to a twentieth of a second old.
+    let earliest = quietSince + .milliseconds(150)
+    while !isInterrupted, state.error == nil {
+      look()
+      let now = Instant.now
+      let present = (state.distinct.now, state.outstanding.now)
+      if now >= earliest, present.1 == 0, present.0 >= state.expected.now { return }
+      if present != last {
+        last = present
+        quietSince = now
+      }
+      if now - quietSince > .seconds(5) || now >= limit { return }
+      show("waiting for \(max(0, state.expected.now - present.0)) messages")
+    }
+  }
+
+  private mutating func look() {
+    if case .ready = driver.next(until: Instant.now + Self.look), let signal = signals.next() {
+      if isInterrupted { Signals.die(of: signal) }
+      isInterrupted = true
+    }
+  }
+
+  // MARK: - Progress on a terminal
+
+  private var shown = Instant(nanoseconds: 0)
+
+  private func progressText(from start: Instant) -> (RunState) -> String {
+    let plan = plan
+    let rates = RecentRates()
+    return { state in
+      let time = (Instant.now - start).nanoseconds
+      let rate = rates.rates(state, at: time)
+      let left = max(0, (plan.windowEnd - time) / 1_000_000_000)
+      let phase = time < plan.windowStart ? "warm-up" : "measuring"
+      return "\(phase): \(rate.sent) sent/s, \(rate.delivered) delivered/s, \(left) s left"
+    }
+  }
+
+  private mutating func show(_ text: String) {
+    guard diagnostics.isTerminal, Instant.now - shown >= .milliseconds(500) else { return }
+    shown = .now
+    var line = OutputBuffer(descriptor: 2, limit: .max)
+    line.append("\r\(text)\u{1B}[K")
+    try? line.flush()
+  }
+
+  private func clearProgress() {
+    guard diagnostics.isTerminal, shown.nanoseconds != 0 else { return }
+    var line = OutputBuffer(descriptor: 2, limit: .max)
+    line.append("\r\u{1B}[K")
+    try? line.flush()
+  }
+}
+
+/// Rates since somebody asked last.
+private final class RecentRates {
+  private var time: Int64 = 0
+  private var sent = 0
+  private var delivered = 0
+  private var last = (sent: 0, delivered: 0)
+
+  func rates(_ state: RunState, at now: Int64) -> (sent: Int, delivered: Int) {
+    let elapsed = now - time
+    guard elapsed >= 500_000_000 else { return last }
+    let present = (sent: state.sent.now, delivered: state.delivered.now)
+    last.sent = Int(Double(present.sent - sent) * 1e9 / Double(elapsed))
+    last.delivered = Int(Double(present.delivered - delivered) * 1e9 / Double(elapsed))
+    (time, sent, delivered) = (now, present.sent, present.delivered)
+    return last
+  }
+}

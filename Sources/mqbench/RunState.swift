@@ -1,0 +1,60 @@
+internal import MQTT
+internal import MQTTClient
+internal import Synchronization
+
+/// What the workers of a run and the thread that watches over them tell each other.
+final class RunState: Sendable {
+  /// When the arrivals begin; 0 until all clients are ready.
+  private let start = Atomic<Int64>(0)
+  private let phase = Atomic<Int>(Phase.working.rawValue)
+  private let failure = Mutex<ConnectionError?>(nil)
+
+  let connected = Counter()
+  let ready = Counter()
+  let sent = Counter()
+  let acknowledged = Counter()
+  let delivered = Counter()
+  /// Measured deliveries that have to come, and that have come, each once.
+  let expected = Counter()
+  let distinct = Counter()
+  /// What publishers still have to do; 0 when nothing is left.
+  let outstanding = Counter()
+  let finishedWorkers = Counter()
+
+  enum Phase: Int {
+    case working
+    /// No more messages.
+    case stopping
+    /// No more connections.
+    case leaving
+  }
+
+  /// When the arrivals begin, once it is known.
+  var startTime: Instant? {
+    let nanoseconds = start.load(ordering: .acquiring)
+    return nanoseconds == 0 ? nil : Instant(nanoseconds: nanoseconds)
+  }
+
+  func begin(at time: Instant) { start.store(time.nanoseconds, ordering: .releasing) }
+
+  var isStopping: Bool { phase.load(ordering: .relaxed) >= Phase.stopping.rawValue }
+  var isLeaving: Bool { phase.load(ordering: .relaxed) >= Phase.leaving.rawValue }
+
+  func enter(_ next: Phase) { phase.store(next.rawValue, ordering: .releasing) }
+
+  /// The first thing that went wrong for good.
+  var error: ConnectionError? { failure.withLock { $0 } }
+
+  func fail(_ error: ConnectionError) { failure.withLock { $0 = $0 ?? error } }
+}
+
+/// A number that one thread at a time changes a little and others look at.
+final class Counter: Sendable {
+  private let value = Atomic<Int>(0)
+
+  var now: Int { value.load(ordering: .relaxed) }
+
+  func add(_ count: Int) {
+    if count != 0 { value.add(count, ordering: .relaxed) }
+  }
+}

@@ -1,0 +1,244 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+/// The least that a broker can do: acknowledge, and forward to whoever has subscribed. What the tool itself can do is measured against
+/// it, in a process of its own. It keeps nothing: no sessions, no retained messages, no wills.
+struct Sink: ~Copyable {
+  private let listener: Socket
+  let port: UInt16
+  private let forwards: Bool
+  private let signals: Signals
+  private var poller = Poller()
+  private var found: [Poller.Found] = []
+  /// By descriptor.
+  private var peers: [Peer?] = []
+  /// Peers that something was written for since the last wait.
+  private var written: [Peer] = []
+  private var isOver = false
+
+  init(on address: String, port: UInt16, forwards: Bool, signals: consuming Signals) throws(ConnectionError) {
+    listener = try Socket.listening(on: address, port: port)
+    self.port = listener.port
+    self.forwards = forwards
+    self.signals = signals
+  }
+
+  /// Serves until a signal comes.
+  mutating func run() {
+    poller.watch(listener.descriptor, .readable, token: 0)
+    poller.watch(signals.descriptor, .readable, token: 0)
+    while !isOver {
+      found.removeAll(keepingCapacity: true)
+      poller.wait(nil, into: &found)
+      for item in found {
+        if item.descriptor == listener.descriptor {
+          while let socket = listener.accepted() { add(Peer(socket)) }
+        } else if item.descriptor == signals.descriptor {
+          isOver = signals.next() != nil
+        } else if let peer = peers[Int(item.descriptor)] {
+          if item.readiness.contains(.writable) { peer.isBlocked = false }
+          if item.readiness.contains(.readable) { serve(peer) }
+          if !peer.isWritten { wrote(peer) }
+        }
+      }
+      flush()
+    }
+  }
+
+  private mutating func add(_ peer: Peer) {
+    let descriptor = Int(peer.socket.descriptor)
+    while peers.count <= descriptor { peers.append(nil) }
+    peers[descriptor] = peer
+    poller.watch(peer.socket.descriptor, .readable, token: 1)
+  }
+
+  private mutating func remove(_ peer: Peer) {
+    guard !peer.isGone else { return }
+    peer.isGone = true
+    poller.remove(peer.socket.descriptor, token: 1)
+    peers[Int(peer.socket.descriptor)] = nil
+    for subscription in peer.subscriptions { subscribers.removeAll { $0.peer === peer && $0.filter == subscription } }
+    generation += 1
+  }
+
+  // MARK: - Input
+
+  private func receive(_ peer: Peer) -> Bool {
+    var isOpen = true
+    peer.decoder.append(minimumCapacity: 1 << 16) { space in
+      switch peer.socket.receive(into: space) {
+      case .moved(let count): return count
+      case .wouldBlock: return 0
+      case .ended, .failed:
+        isOpen = false
+        return 0
+      }
+    }
+    return isOpen
+  }
+
+  private mutating func serve(_ peer: Peer) {
+    guard receive(peer) else { return remove(peer) }
+    do throws(ProtocolError) {
+      while let slice = try peer.decoder.nextSlice() {
+        if slice.type == .publish {
+          try publish(slice, peer)
+        } else {
+          try answer(try ControlPacket.decode(slice, version: peer.version), peer)
+        }
+        if peer.isGone { return }
+      }
+    } catch {
+      remove(peer)
+    }
+  }
+
+  private mutating func answer(_ packet: ControlPacket, _ peer: Peer) throws(ProtocolError) {
+    switch packet {
+    case .connect(let connect):
+      peer.version = connect.protocolVersion
+      peer.decoder.reset(version: peer.version)
+      try peer.write(.connack(ConnackPacket(reasonCode: .success)))
+    case .subscribe(let packet):
+      for subscription in packet.subscriptions {
+        subscribers.append((peer, subscription.filter, subscription.options.qos))
+        peer.subscriptions.append(subscription.filter)
+      }
+      generation += 1
+      let granted = packet.subscriptions.map { ReasonCode(rawValue: $0.options.qos.rawValue) }
+      try peer.write(.suback(SubackPacket(packetIdentifier: packet.packetIdentifier, reasonCodes: granted)))
+    case .pubrec(let packet):
+      try peer.output.appendAcknowledgement(
+        .pubrel, packetIdentifier: packet.packetIdentifier, reasonCode: .success, version: peer.version)
+    case .pubrel(let packet):
+      try peer.output.appendAcknowledgement(
+        .pubcomp, packetIdentifier: packet.packetIdentifier, reasonCode: .success, version: peer.version)
+    case .pingreq: try peer.write(.pingresp)
+    case .disconnect: remove(peer)
+    default: break
+    }
+    wrote(peer)
+  }
+
+  private mutating func publish(_ slice: PacketSlice, _ peer: Peer) throws(ProtocolError) {
+    let message = try MessageView.decode(flags: slice.flags, body: slice.body, version: peer.version)
+    switch message.qos {
+    case .atMostOnce: break
+    case .atLeastOnce, .exactlyOnce:
+      try peer.output.appendAcknowledgement(
+        message.qos == .atLeastOnce ? .puback : .pubrec, packetIdentifier: message.packetIdentifier,
+        reasonCode: .success,
+        version: peer.version)
+      wrote(peer)
+    }
+    guard forwards else { return }
+    let route = route(message.topic, peer)
+    for target in routes[route].targets where !target.peer.isGone {
+      let qos = min(message.qos.rawValue, target.qos.rawValue) == 0 ? QoS.atMostOnce : min(message.qos, target.qos)
+      try target.peer.output.appendPublish(
+        topic: message.topic, payload: message.payload, qos: qos, retain: false, isDuplicate: false,
+        packetIdentifier: qos == .atMostOnce ? 0 : target.peer.nextIdentifier(), properties: noProperties,
+        topicAlias: nil,
+        version: target.peer.version)
+      wrote(target.peer)
+    }
+  }
+
+  // MARK: - Routes
+
+  private let noProperties = Properties()
+  private var subscribers: [(peer: Peer, filter: TopicFilter, qos: QoS)] = []
+  /// Counts up when subscribers change, which makes all routes void.
+  private var generation = 0
+
+  private struct Route {
+    var topic: [UInt8]
+    var generation: Int
+    var targets: [(peer: Peer, qos: QoS)]
+  }
+
+  private var routes: [Route] = []
+  private var places: [[UInt8]: Int] = [:]
+
+  /// Where messages of a topic go, by its place in `routes`. A peer that publishes to one topic after the other, in the same order
+  /// again and again, finds each behind the last one.
+  private mutating func route(_ topic: UnsafeRawBufferPointer, _ peer: Peer) -> Int {
+    for place in [peer.lastRoute, peer.lastRoute + 1] where place >= 0 && place < routes.count {
+      if routes[place].topic.withBytes({ $0.elementsEqual(topic) }) { return fresh(place, peer) }
+    }
+    let name = Array(topic)
+    if let place = places[name] { return fresh(place, peer) }
+    routes.append(Route(topic: name, generation: -1, targets: []))
+    places[name] = routes.count - 1
+    return fresh(routes.count - 1, peer)
+  }
+
+  private mutating func fresh(_ place: Int, _ peer: Peer) -> Int {
+    peer.lastRoute = place
+    if routes[place].generation != generation {
+      routes[place].generation = generation
+      let topic = routes[place].topic
+      routes[place].targets = topic.withUnsafeBytes { topic in
+        subscribers.filter { $0.filter.matches(topic) }.map { ($0.peer, $0.qos) }
+      }
+    }
+    return place
+  }
+
+  // MARK: - Output
+
+  private mutating func wrote(_ peer: Peer) {
+    guard !peer.isWritten else { return }
+    peer.isWritten = true
+    written.append(peer)
+  }
+
+  private mutating func flush() {
+    for peer in written {
+      peer.isWritten = false
+      guard !peer.isGone else { continue }
+      if !peer.isBlocked, !peer.output.isEmpty {
+        switch peer.output.withBytes({ peer.socket.send($0) }) {
+        case .moved(let count): peer.output.consume(count)
+        case .wouldBlock, .ended: break
+        case .failed:
+          remove(peer)
+          continue
+        }
+      }
+      let isBlocked = !peer.output.isEmpty
+      if isBlocked != peer.wantsToWrite {
+        peer.wantsToWrite = isBlocked
+        peer.isBlocked = isBlocked
+        poller.watch(peer.socket.descriptor, isBlocked ? [.readable, .writable] : .readable, token: 1)
+      }
+    }
+    written.removeAll(keepingCapacity: true)
+  }
+}
+
+/// One client of a sink.
+private final class Peer {
+  let socket: Socket
+  var decoder = PacketDecoder(version: .v311)
+  var version = ProtocolVersion.v311
+  var output = ByteQueue()
+  var subscriptions: [TopicFilter] = []
+  var lastRoute = -1
+  var isBlocked = false
+  var wantsToWrite = false
+  var isWritten = false
+  var isGone = false
+  private var identifier: UInt16 = 0
+
+  init(_ socket: consuming Socket) { self.socket = socket }
+
+  func write(_ packet: ControlPacket) throws(ProtocolError) { try packet.encode(as: version, to: &output) }
+
+  /// Packet identifiers go round; a client that leaves 65,535 unacknowledged gets what it deserves.
+  func nextIdentifier() -> UInt16 {
+    identifier = identifier == .max ? 1 : identifier + 1
+    return identifier
+  }
+}

@@ -1,0 +1,579 @@
+internal import CSystem
+internal import MQTT
+internal import MQTTClient
+
+/// A thread with its share of the clients and a driver of its own. It shares nothing with the others but `RunState`.
+///
+/// All times are nanoseconds since the arrivals began, unless they are called instants.
+final class Worker: @unchecked Sendable {
+  private let plan: LoadPlan
+  private let state: RunState
+  private var driver = Driver()
+  private var start = Instant(nanoseconds: .max)
+
+  // MARK: Clients
+
+  private enum Role {
+    case publisher(Publisher)
+    case subscriber(Subscriber)
+  }
+
+  /// By the driver's index.
+  private var roles: [Role] = []
+  /// When each attempt to connect began.
+  private var attempts: [Instant] = []
+  /// Clients that are still to be connected, and when the first of them is due.
+  private var waiting: ArraySlice<Role>
+  private var nextConnection: Instant
+  private var connectionInterval: Duration
+  let publishers: [Publisher]
+  let subscribers: [Subscriber]
+
+  // MARK: Publishing
+
+  private var agenda = DueHeap()
+  /// Publishers whose output the system has not taken whole.
+  private var blocked: [Publisher] = []
+  private var payload: UnsafeMutableRawBufferPointer
+  private let noProperties = Properties()
+  private var random: SystemRandomNumberGenerator
+
+  // MARK: What was measured
+
+  private(set) var measurements = Measurements()
+  /// End-to-end times of the second that is under way.
+  private var current = Times()
+  private var currentSecond = 0
+  private(set) var load = ThreadLoad()
+  private var nextTick: Instant
+  private var counted = (sent: 0, acknowledged: 0, delivered: 0, expected: 0, distinct: 0)
+  private var total = (sent: 0, acknowledged: 0, delivered: 0, expected: 0, distinct: 0)
+
+  private var reportedOutstanding = 0
+
+  private static let tick: Duration = .milliseconds(50)
+  private static let payloadCapacity = 1 << 20
+
+  /// - Parameters:
+  ///   - index: the worker's number; it has each of `plan.workers`-th client.
+  ///   - begin: when the first connection is due.
+  init(_ index: Int, _ plan: LoadPlan, _ state: RunState, connectingFrom begin: Instant) {
+    self.plan = plan
+    self.state = state
+    random = SystemRandomNumberGenerator()
+    var roles: [Role] = []
+    var publishers: [Publisher] = []
+    var subscribers: [Subscriber] = []
+    for number in 0..<plan.topology.subscribers where number % plan.workers == index {
+      let subscriber = Subscriber(number, client: Self.client(plan, "s\(number)"))
+      subscribers.append(subscriber)
+      roles.append(.subscriber(subscriber))
+    }
+    for number in 0..<plan.topology.publishers where number % plan.workers == index {
+      let topics = plan.topology.topics(ofPublisher: number).map { plan.topicName($0) }
+      let publisher = Publisher(number, topics: topics, client: Self.client(plan, "p\(number)"))
+      publisher.client.leavesPublishesToCaller()
+      publishers.append(publisher)
+      roles.append(.publisher(publisher))
+    }
+    self.publishers = publishers
+    self.subscribers = subscribers
+    waiting = roles[...]
+    connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
+    nextConnection = begin + .nanoseconds(Int64(1e9 * Double(index) / plan.connectRate))
+    nextTick = begin
+    payload = .allocate(byteCount: Self.payloadCapacity + plan.size.upperBound, alignment: 16)
+    for place in stride(from: 0, to: payload.count - 7, by: 8) {
+      payload.storeBytes(of: UInt64.random(in: 0 ... .max, using: &random), toByteOffset: place, as: UInt64.self)
+    }
+  }
+
+  deinit { payload.deallocate() }
+
+  private static func client(_ plan: LoadPlan, _ name: String) -> Client {
+    var settings = plan.client
+    settings.session.connect.clientIdentifier = Text(stringLiteral: "mqbench-\(plan.run)-\(name)")
+    settings.session.maximumInflight = plan.window
+    return Client(settings)
+  }
+
+  /// Begins to work in a thread of its own.
+  func startThread() {
+    let worker = Unmanaged.passRetained(self).toOpaque()
+    _ = startQuietThread(
+      { pointer in
+        let worker = Unmanaged<Worker>.fromOpaque(pointer!).takeRetainedValue()
+        worker.work()
+        worker.state.finishedWorkers.add(1)
+        return nil
+      }, worker)
+  }
+
+  // MARK: - The loop
+
+  private func work() {
+    driver.spinLimit = .microseconds(50)
+    load.begin(at: .now, spun: driver.spun)
+    while true {
+      let deadline = deadline
+      switch driver.next(until: deadline) {
+      case .client(let index, .session(.message(let message, let delivery))):
+        guard case .subscriber(let subscriber) = roles[index] else { break }
+        received(message, by: subscriber)
+        if let delivery { subscriber.client.acknowledge(delivery) }
+      case .client(let index, let event): handle(event, index)
+      case .deadline:
+        if case let now = driver.now, start < now { measurements.loopLag.record((now - deadline).nanoseconds) }
+        if act() { return }
+      case .idle: if act() { return }
+      case .ready: break
+      }
+    }
+  }
+
+  private var deadline: Instant {
+    var deadline = nextTick
+    if !waiting.isEmpty { deadline = min(deadline, nextConnection) }
+    if let due = agenda.first?.due { deadline = min(deadline, start + .nanoseconds(due)) }
+    return deadline
+  }
+
+  private func time() -> Int64 { (Instant.now - start).nanoseconds }
+
+  /// Does what is due; true when all is done.
+  private func act() -> Bool {
+    let now = Instant.now
+    while !waiting.isEmpty, now >= nextConnection { connectNext() }
+    if !blocked.isEmpty { lookAtBlocked() }
+    while let publisher = agenda.first {
+      let time = time()
+      if publisher.due > time { break }
+      publish(publisher, at: time)
+    }
+    return now >= nextTick && tick(now)
+  }
+
+  private func connectNext() {
+    let role = waiting.removeFirst()
+    nextConnection = nextConnection + connectionInterval
+    let client: Client
+    switch role {
+    case .publisher(let publisher): client = publisher.client
+    case .subscriber(let subscriber):
+      client = subscriber.client
+      let filters = plan.topology.topics(ofSubscriber: subscriber.number).map { topic in
+        let name = plan.topicName(topic)
+        let filter = plan.topology.isShared ? Array("$share/\(plan.run)/".utf8) + name : name
+        return Subscription(
+          filter: try! TopicFilter(utf8: filter), options: SubscriptionOptions(qos: plan.subscriptionQoS))
+      }
+      // It throws for what a broker's limits forbid, and there is none yet.
+      try! client.subscribe(filters, at: driver.now)
+    }
+    roles.append(role)
+    attempts.append(.now)
+    driver.add(client)
+  }
+
+  /// Ten times a second or more; true when all is done.
+  private func tick(_ now: Instant) -> Bool {
+    nextTick = now + Self.tick
+    load.look(at: now, spun: driver.spun)
+    report()
+    if start.nanoseconds == .max, let begin = state.startTime { startArrivals(begin) }
+    if state.isStopping, !agenda.isEmpty { agenda = DueHeap() }
+    if state.isLeaving { return leave() }
+    return false
+  }
+
+  private func startArrivals(_ begin: Instant) {
+    start = begin
+    for publisher in publishers {
+      publisher.due = due(publisher, 0)
+      agenda.insert(publisher)
+    }
+  }
+
+  /// When the next message of a publisher is due; never after the window.
+  private func due(_ publisher: Publisher, _ sequence: Int) -> Int64 {
+    plan.isClosed ? 0 : plan.schedule.due(publisher.number, sequence)
+  }
+
+  private func report() {
+    state.sent.add(total.sent - counted.sent)
+    state.acknowledged.add(total.acknowledged - counted.acknowledged)
+    state.delivered.add(total.delivered - counted.delivered)
+    state.expected.add(total.expected - counted.expected)
+    state.distinct.add(total.distinct - counted.distinct)
+    counted = total
+    var outstanding = agenda.isEmpty && waiting.isEmpty ? 0 : 1
+    for publisher in publishers {
+      outstanding += publisher.unacknowledged.count + publisher.unsent.count + (publisher.isHeld ? 1 : 0)
+    }
+    state.outstanding.add(outstanding - reportedOutstanding)
+    reportedOutstanding = outstanding
+  }
+
+  private var leaving = false
+  private var open = 0
+
+  private func leave() -> Bool {
+    if !leaving {
+      leaving = true
+      waiting = []
+      closeSecond()
+      for role in roles {
+        let client =
+          switch role {
+          case .publisher(let publisher): publisher.client
+          case .subscriber(let subscriber): subscriber.client
+          }
+        client.disconnect(at: driver.now)
+      }
+      open = roles.count
+    }
+    return open <= 0
+  }
+
+  // MARK: - Publishing
+
+  /// Hands over all messages of the first publisher of the agenda that are due.
+  private func publish(_ publisher: Publisher, at now: Int64) {
+    let client = publisher.client
+    var time = now
+    while publisher.due <= time {
+      guard publisher.due < plan.windowEnd, !plan.isClosed || time < plan.windowEnd else {
+        agenda.removeFirst()
+        return settle(publisher)
+      }
+      guard client.canPublish else {
+        agenda.removeFirst()
+        settle(publisher)
+        return hold(publisher, time)
+      }
+      send(publisher, time)
+      publisher.next += 1
+      publisher.due = due(publisher, publisher.next)
+      time = self.time()
+    }
+    agenda.firstChanged()
+    settle(publisher)
+  }
+
+  private func send(_ publisher: Publisher, _ now: Int64) {
+    let client = publisher.client
+    let sequence = publisher.next
+    let size =
+      plan.size.lowerBound == plan.size.upperBound ? plan.size.lowerBound : Int.random(in: plan.size, using: &random)
+    let offset = (sequence &* 4099) & (Self.payloadCapacity - 1) & ~15
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[offset..<offset + size])
+    if size >= MessageHeader.size {
+      MessageHeader(
+        run: plan.run.number, group: 0, publisher: UInt32(publisher.number), sequence: UInt64(sequence)
+      ).write(to: bytes, count: size)
+    }
+    do throws(ProtocolError) {
+      let topics = publisher.topics
+      let number = try topics[sequence % topics.count].withBytes { (topic) throws(ProtocolError) in
+        try client.publish(
+          topic: topic, payload: UnsafeRawBufferPointer(bytes), qos: plan.qos, retain: plan.retain,
+          properties: noProperties,
+          at: driver.now)
+      }
+      if let number {
+        if publisher.unacknowledged.isEmpty { publisher.firstNumber = number }
+        publisher.unacknowledged.append(.init(sequence: sequence))
+      }
+    } catch {
+      state.fail(.notSupported(error))
+      return
+    }
+    let due = publisher.due
+    publisher.unsent.append(
+      .init(
+        sequence: sequence, due: due, handedOver: now, end: client.sentCount + client.unsentCount,
+        window: publisher.windowTime.overlap(from: due, to: now),
+        socket: publisher.socketTime.overlap(from: due, to: now)))
+  }
+
+  /// Sends what was handed over, and takes note of what the system took.
+  private func settle(_ publisher: Publisher) {
+    guard !publisher.unsent.isEmpty else { return }
+    publisher.client.flush(at: driver.now)
+    let now = time()
+    account(publisher, now)
+    if !publisher.unsent.isEmpty { block(publisher, now) }
+  }
+
+  private func account(_ publisher: Publisher, _ now: Int64) {
+    let sentCount = publisher.client.sentCount
+    while !publisher.unsent.isEmpty, case let message = publisher.unsent[0], message.end <= sentCount {
+      publisher.unsent.removeFirst()
+      total.sent += 1
+      if isMeasuredTime(now) { measurements.sentInWindow += 1 }
+      second(now) { $0.sent += 1 }
+      if plan.qos == .atMostOnce {
+        if isMeasured(message.due) { accept(publisher, message.sequence) }
+      } else {
+        let place = message.sequence - publisher.unacknowledged[0].sequence
+        publisher.unacknowledged[place].sent = now
+      }
+      guard isMeasured(message.due) else { continue }
+      measurements.sent += 1
+      if plan.isClosed { continue }
+      let delay = now - message.due
+      let afterHandover = publisher.isBlocked ? max(0, now - max(publisher.blockedSince, message.handedOver)) : 0
+      let socket = min(delay, message.socket + afterHandover)
+      let window = min(delay - socket, message.window)
+      measurements.sendDelay.record(delay)
+      measurements.sendDelaySocket.record(socket)
+      measurements.sendDelayWindow.record(window)
+      measurements.sendDelayTool.record(delay - socket - window)
+    }
+  }
+
+  private func isMeasuredTime(_ time: Int64) -> Bool { time >= plan.windowStart && time < plan.windowEnd }
+
+  /// Whether a message counts. In a closed loop nothing is due, and all count.
+  private func isMeasured(_ due: Int64) -> Bool { plan.isClosed || isMeasuredTime(due) }
+
+  /// The broker answers for a measured message from now on.
+  private func accept(_ publisher: Publisher, _ sequence: Int) {
+    publisher.accepted.insert(sequence)
+    let topic = plan.topology.topic(ofPublisher: publisher.number, sequence)
+    let subscribers = plan.topology.subscribers(ofTopic: topic)
+    total.expected += plan.topology.isShared ? min(1, subscribers) : subscribers
+  }
+
+  /// A message is due, and the client takes none.
+  private func hold(_ publisher: Publisher, _ now: Int64) {
+    publisher.isHeld = true
+    // Whoever has output left is held back by the network, everybody else by what is unacknowledged.
+    if publisher.client.unsentCount > 0 || !publisher.client.isConnected {
+      publisher.socketTime.begin(at: now)
+      block(publisher, now)
+    } else {
+      publisher.windowTime.begin(at: now)
+    }
+  }
+
+  private func block(_ publisher: Publisher, _ now: Int64) {
+    guard !publisher.isBlocked else { return }
+    publisher.isBlocked = true
+    publisher.blockedSince = now
+    blocked.append(publisher)
+  }
+
+  /// The client takes messages again.
+  private func release(_ publisher: Publisher, _ now: Int64) {
+    publisher.isHeld = false
+    publisher.windowTime.end(at: now)
+    publisher.socketTime.end(at: now)
+    agenda.insert(publisher)
+  }
+
+  private func lookAtBlocked() {
+    let now = time()
+    blocked.removeAll { publisher in
+      let client = publisher.client
+      account(publisher, now)
+      let isFree = publisher.unsent.isEmpty && client.unsentCount == 0 && client.isConnected
+      if isFree { publisher.isBlocked = false }
+      if publisher.isHeld {
+        if client.canPublish {
+          release(publisher, now)
+        } else if isFree {
+          publisher.socketTime.end(at: now)
+          publisher.windowTime.begin(at: now)
+        }
+      }
+      return isFree
+    }
+  }
+
+  // MARK: - What happened
+
+  private func handle(_ event: Client.Event, _ index: Int) {
+    switch (event, roles[index]) {
+    case (.session(.published(let number, let reason, _)), .publisher(let publisher)):
+      acknowledged(number, reason, publisher)
+    case (.session(.received(let number)), .publisher(let publisher)): publisher.client.release(number)
+    case (.session(.connected), let role):
+      measurements.connect.record((Instant.now - attempts[index]).nanoseconds)
+      state.connected.add(1)
+      if case .publisher = role { state.ready.add(1) }
+    case (.session(.subscribed(_, let packet)), .subscriber(let subscriber)):
+      if let refusal = packet.reasonCodes.first(where: \.isFailure) {
+        state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
+      }
+      if let outage = subscriber.outage {
+        subscriber.outage = outage.lowerBound...max(outage.lowerBound, time())
+      } else {
+        state.ready.add(1)
+      }
+    case (.outage(let error, _), let role):
+      if start.nanoseconds == .max { measurements.failedAttempts += 1 } else { lost(role) }
+      _ = error
+    case (.failed(let error), let role):
+      if start.nanoseconds == .max || measurements.lostConnections == 0 { state.fail(error) }
+      lost(role)
+      open -= 1
+    case (.closed, _): open -= 1
+    default: break
+    }
+  }
+
+  private func acknowledged(_ number: Int, _ reason: ReasonCode, _ publisher: Publisher) {
+    let now = time()
+    if !publisher.unsent.isEmpty { account(publisher, now) }
+    let place = number - publisher.firstNumber
+    guard place >= 0, place < publisher.unacknowledged.count else { return }
+    let entry = publisher.unacknowledged[place]
+    publisher.unacknowledged[place].isDone = true
+    while !publisher.unacknowledged.isEmpty, publisher.unacknowledged[0].isDone {
+      publisher.unacknowledged.removeFirst()
+      publisher.firstNumber += 1
+    }
+    total.acknowledged += 1
+    second(now) { $0.acknowledged += 1 }
+    if isMeasuredTime(now) { measurements.acknowledgedInWindow += 1 }
+    let due = due(publisher, entry.sequence)
+    if isMeasured(due) {
+      measurements.acknowledged += 1
+      if !plan.isClosed { measurements.acknowledgement.record(now - due) }
+      if !plan.isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
+      if reason.isFailure {
+        measurements.refused[reason.rawValue, default: 0] += 1
+      } else {
+        if reason == .noMatchingSubscribers { measurements.withoutSubscribers += 1 }
+        accept(publisher, entry.sequence)
+      }
+    }
+    if publisher.isHeld, !publisher.isBlocked, publisher.client.canPublish { release(publisher, now) }
+  }
+
+  /// The network connection of a client is gone.
+  private func lost(_ role: Role) {
+    let now = time()
+    measurements.lostConnections += 1
+    switch role {
+    case .publisher(let publisher):
+      for place in 0..<publisher.unacknowledged.count where !publisher.unacknowledged[place].isDone {
+        if isMeasured(due(publisher, publisher.unacknowledged[place].sequence)) { measurements.inDoubt += 1 }
+      }
+      publisher.unacknowledged.removeAll()
+      publisher.unsent.removeAll()
+      if plan.qos == .atMostOnce { takeBack(publisher) }
+      publisher.sentOnConnection = publisher.next
+    case .subscriber(let subscriber):
+      subscriber.outage = (subscriber.outage?.lowerBound ?? now)...now
+    }
+  }
+
+  /// What was sent at QoS 0 on a network connection that broke may have been lost with it.
+  private func takeBack(_ publisher: Publisher) {
+    for sequence in publisher.sentOnConnection..<publisher.next where publisher.accepted.contains(sequence) {
+      publisher.accepted.remove(sequence)
+      measurements.inDoubt += 1
+      let topic = plan.topology.topic(ofPublisher: publisher.number, sequence)
+      total.expected -= plan.topology.isShared ? 1 : plan.topology.subscribers(ofTopic: topic)
+    }
+  }
+
+  private func received(_ message: MessageView, by subscriber: Subscriber) {
+    let now = time()
+    let header: MessageHeader
+    switch MessageHeader.read(message.payload, ofRun: plan.run.number) {
+    case .header(let read): header = read
+    case .corrupted:
+      measurements.corrupted += 1
+      return
+    case .foreign:
+      measurements.foreign += 1
+      return
+    }
+    let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
+    guard publisher < plan.topology.publishers else {
+      measurements.corrupted += 1
+      return
+    }
+    let topicCount = plan.topology.topicCount(ofPublisher: publisher)
+    let arrival = subscriber.took(sequence / topicCount, of: publisher, on: sequence % topicCount)
+    let due = plan.isClosed ? 0 : plan.schedule.due(publisher, sequence)
+    let isMeasured = isMeasured(due)
+    guard case .new(let displacement) = arrival else {
+      if isMeasured {
+        measurements.duplicates += 1
+        if message.qos == .atLeastOnce, message.isDuplicate { measurements.allowedDuplicates += 1 }
+      }
+      return
+    }
+    total.delivered += 1
+    if isMeasuredTime(now) { measurements.deliveredInWindow += 1 }
+    second(now) { $0.delivered += 1 }
+    if !plan.isClosed { current.record(now - due) }
+    guard isMeasured else { return }
+    total.distinct += 1
+    measurements.delivered += 1
+    if !plan.isClosed { measurements.endToEnd.record(now - due) }
+    if displacement > 0, !plan.topology.isShared {
+      measurements.reordered += 1
+      measurements.largestDisplacement = max(measurements.largestDisplacement, displacement)
+    }
+  }
+
+  // MARK: - Seconds
+
+  private func second(_ time: Int64, _ change: (inout Measurements.Second) -> Void) {
+    guard time >= 0 else { return }
+    let index = Int(time / 1_000_000_000)
+    if index != currentSecond {
+      closeSecond()
+      currentSecond = index
+    }
+    while measurements.seconds.count <= index { measurements.seconds.append(.init()) }
+    change(&measurements.seconds[index])
+  }
+
+  private func closeSecond() {
+    guard !current.isEmpty, currentSecond < measurements.seconds.count else { return }
+    measurements.seconds[currentSecond].times = current.samples
+    current = Times()
+  }
+}
+
+/// Publishers with something to send, the one that is due first in front.
+private struct DueHeap {
+  private var items: [Publisher] = []
+
+  var first: Publisher? { items.first }
+  var isEmpty: Bool { items.isEmpty }
+
+  mutating func insert(_ publisher: Publisher) {
+    items.append(publisher)
+    var place = items.count - 1
+    while place > 0, items[place].due < items[(place - 1) / 2].due {
+      items.swapAt(place, (place - 1) / 2)
+      place = (place - 1) / 2
+    }
+  }
+
+  mutating func removeFirst() {
+    items.swapAt(0, items.count - 1)
+    items.removeLast()
+    if !items.isEmpty { firstChanged() }
+  }
+
+  /// The first one is due later than before.
+  mutating func firstChanged() {
+    var place = 0
+    while true {
+      let left = 2 * place + 1
+      guard left < items.count else { return }
+      let child = left + 1 < items.count && items[left + 1].due < items[left].due ? left + 1 : left
+      if items[place].due <= items[child].due { return }
+      items.swapAt(place, child)
+      place = child
+    }
+  }
+}

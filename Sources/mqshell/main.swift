@@ -1,0 +1,3 @@
+internal import CommandLineTool
+
+ShellSettings.tool.main { (settings, invocation) throws(UsageError) in try settings.run(invocation) }
