@@ -83,6 +83,15 @@ static inline int namePrint(BIO *memory, const X509_NAME *name) {
 // The time in UTC; 0 where it is none.
 static inline int timeFields(const ASN1_TIME *time, struct tm *fields) { return ASN1_TIME_to_tm(time, fields); }
 
+// Seconds from the beginning of 1970 to the end of the certificate's life; 0 where that is not to be read.
+static inline int64_t certificateEnd(const X509 *certificate) {
+  int days = 0, seconds = 0;
+  ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+  int isRead = epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate));
+  ASN1_TIME_free(epoch);
+  return isRead ? (int64_t)days * 86400 + seconds : 0;
+}
+
 // SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo).
 static inline int certificateKeyDigest(const X509 *certificate, unsigned char digest[32]) {
   unsigned char *bytes = NULL;

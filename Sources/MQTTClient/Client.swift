@@ -571,7 +571,7 @@ public final class Client {
     let error = refusalOfSubscribe(in: error) ?? error
     connection.close()
     // What a broker makes of a session of an earlier connection is no fault: it is gone, and now all is done anew.
-    if case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
+    if case .connecting = phase, case .tls(let failure) = error, failure.wasResuming { return connect(at: now) }
     let isHopeless = closesInsteadOfSuback >= Self.closesInsteadOfSubackLimit
     if !isHopeless, isRetried(error), let delay = reconnect.failed(at: now, random: Double.random(in: 0...1)) {
       // Nobody has accepted an older version yet: what looked like a refusal may have been an outage.

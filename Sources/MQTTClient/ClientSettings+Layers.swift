@@ -15,7 +15,8 @@ extension ClientSettings {
       do throws(TLSFailure) {
         if let tls {
           layers.append(
-            try TLSLayer(try TLSContext(tls), host: host, place: endpoint.description, report: reportTLS))
+            try TLSLayer(
+              try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS))
         }
       } catch {
         throw .tls(error)

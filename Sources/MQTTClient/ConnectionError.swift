@@ -123,7 +123,8 @@ extension ConnectionError: CustomStringConvertible {
       switch stage {
       case .name: return "no answer within \(time) when looking up \(endpoint) (see --connect-timeout)"
       case .transport: return "no answer from \(endpoint) within \(time) (a firewall? see --connect-timeout)"
-      case .proxy: return "the proxy gave no connection to \(endpoint) within \(time)"
+      case .proxy:
+        return "the proxy gave no connection to \(endpoint) within \(time) (is it a proxy of that kind? see --proxy)"
       case .tls: return "\(endpoint) did not finish the TLS handshake within \(time) (is it a port for TLS?)"
       case .webSocket:
         return "\(endpoint) did not answer the WebSocket request within \(time) (is it a port for WebSocket?)"

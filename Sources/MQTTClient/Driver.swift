@@ -14,6 +14,13 @@ extension Instant {
   }
 }
 
+/// Seconds since the beginning of 1970: what certificates count.
+func wallClock() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_REALTIME, &time)
+  return Int64(time.tv_sec)
+}
+
 /// Waits for any number of clients, and for whatever else a program waits for: standard input, signals, a deadline of its own.
 ///
 /// The only place that waits. A program is a loop around `next`.

@@ -21,9 +21,9 @@ final class TLSLayer: Layer {
   private let cache: TLSSessionCache?
   private let report: ((TLSReport) -> Void)?
   /// Sessions that the broker offered for later connections.
-  private var sessions: [[UInt8]] = []
+  private var sessions: [TLSSession] = []
   /// The session of an earlier connection that was offered to the broker.
-  private var offered: [UInt8]?
+  private var offered: TLSSession?
   /// Why the broker's certificate was refused.
   private var refusal: TLSFailure?
   private var refusedChain: [TLSCertificate] = []
@@ -34,9 +34,10 @@ final class TLSLayer: Layer {
   /// - Parameters:
   ///   - host: what was asked for, with or without a name of its own.
   ///   - place: what else distinguishes the broker, for the cache.
+  ///   - now: seconds since the beginning of 1970.
   ///   - report: told once what was agreed on, or what failed.
   init(
-    _ context: TLSContext, host: String, place: String, report: ((TLSReport) -> Void)? = nil
+    _ context: TLSContext, host: String, place: String, now: Int64, report: ((TLSReport) -> Void)? = nil
   ) throws(TLSFailure) {
     guard let connection = SSL_new(context.pointer), let input = BIO_new(BIO_s_mem()),
       let output = BIO_new(BIO_s_mem())
@@ -55,7 +56,7 @@ final class TLSLayer: Layer {
     SSL_set_connect_state(connection)
     try ask()
     verify()
-    resume()
+    resume(at: now)
   }
 
   deinit {
@@ -125,43 +126,21 @@ final class TLSLayer: Layer {
   }
 
   /// Offers a session of an earlier connection, if there is a good one.
-  private func resume() {
+  private func resume(at now: Int64) {
     guard let cache else { return }
     contextHandOutSessions(context.pointer) { connection, session in
       if let connection, let session { TLSLayer.owner(of: connection)?.keep(session) }
       return 0  // It stays OpenSSL's.
     }
-    while let bytes = cache.take() {
-      let session = bytes.withUnsafeBufferPointer { buffer in
-        var start = buffer.baseAddress
-        return d2i_SSL_SESSION(nil, &start, buffer.count)
-      }
-      defer { SSL_SESSION_free(session) }
-      guard let session, isStillGood(session), SSL_set_session(connection, session) == 1 else {
-        OpenSSLError.clear()
-        continue
-      }
-      offered = bytes
+    while let session = cache.take() {
+      guard session.isGood(at: now, pin: configuration.pin), session.offer(on: connection) else { continue }
+      offered = session
       return
     }
   }
 
-  /// Whether the certificate in the session would be accepted today: it does not come again. All else that counted when it was
-  /// judged is part of the name under which the session was kept.
-  private func isStillGood(_ session: OpaquePointer) -> Bool {
-    guard SSL_SESSION_is_resumable(session) == 1, let certificate = SSL_SESSION_get0_peer(session) else { return false }
-    if X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0 { return false }
-    return configuration.pin == nil || TLSCertificate.keyDigest(certificate) == configuration.pin
-  }
-
   private func keep(_ session: OpaquePointer) {
-    let count = i2d_SSL_SESSION(session, nil)
-    guard count > 0 else { return }
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(count)) { space, initialized in
-      var start = space.baseAddress
-      initialized = Int(max(0, i2d_SSL_SESSION(session, &start)))
-    }
-    sessions.append(bytes)
+    if let session = TLSSession(session, resumed: offered) { sessions.append(session) }
   }
 
   // MARK: - Layer
@@ -267,9 +246,7 @@ final class TLSLayer: Layer {
     if count > 0 { report.applicationProtocol = Array(UnsafeBufferPointer(start: start, count: Int(count))) }
     let chain = SSL_get_peer_cert_chain(connection)
     report.certificates = (0..<chainCount(chain)).compactMap { chainCertificate(chain, $0).map { TLSCertificate($0) } }
-    if report.certificates.isEmpty, let certificate = SSL_get0_peer_certificate(connection) {
-      report.certificates = [TLSCertificate(certificate)]
-    }
+    if report.isResumed, let certificate = offered?.readCertificate() { report.certificates = [certificate] }
     return report
   }
 

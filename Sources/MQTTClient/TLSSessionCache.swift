@@ -25,7 +25,7 @@ struct TLSSessionCache {
     guard let folder = configuration.sessionFolder else { return nil }
     self.folder = folder
     var key = Key()
-    key.append("1")
+    key.append("2")  // The version of what is in the files.
     key.append(place)
     key.append(name)
     key.append(file: configuration.authorityFile)
@@ -47,14 +47,14 @@ struct TLSSessionCache {
   }
 
   /// Takes the newest session out.
-  func take() -> [UInt8]? {
-    withSessions(creating: false) { sessions in sessions.popLast() } ?? nil
+  func take() -> TLSSession? {
+    (withSessions(creating: false) { sessions in sessions.popLast() } ?? nil).flatMap { TLSSession(bytes: $0) }
   }
 
   /// Puts sessions in, the newest last.
-  func put(_ new: [[UInt8]]) {
+  func put(_ new: [TLSSession]) {
     guard !new.isEmpty else { return }
-    withSessions(creating: true) { sessions in sessions = (sessions + new).suffix(Self.sessionLimit) }
+    withSessions(creating: true) { sessions in sessions = (sessions + new.map(\.bytes)).suffix(Self.sessionLimit) }
   }
 
   // MARK: - The file

@@ -41,12 +41,9 @@ struct BenchSettings: Sendable {
           OptionDescription(long: "forward", section: .messages, summary: "sink: forward messages to subscribers")
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
-      + ConnectionSettings.options(
-        lend: { $1(&$0.connection) },
-        takeTopic: { (_: inout BenchSettings, topic) throws(UsageError) in
-          throw UsageError("-L: mqbench makes topics of its own; leave \(topic.quoted) out of the URL")
-        }
-      ).withLongNames(keeping: "hpuPiV"),
+      + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
+        settings.connection.take(try BrokerURL(value))
+      } + Options(ConnectionSettings.optionsWithLongNames) { $1(&$0.connection) },
     otherTools: [])
 
   /// Does what was typed.

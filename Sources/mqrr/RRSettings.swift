@@ -42,12 +42,25 @@ struct RRSettings: Sendable {
       ],
       examples: [
         .init("Ask, and wait ten seconds at most.", "mqrr -t home/lamp/get -m state -W 10"),
-        .init("Measure the way to the broker and back.", "mqrr -h broker.example --ping -C 5"),
+        .init("Measure the way to the broker and back.", "mqrr -h broker.example --ping -C 5 --interval 100ms"),
         .init("Answer each request with what a command makes of it.", "mqrr -t upper --serve 'tr a-z A-Z'"),
         .init("Collect the answers of all who reply within two seconds.", "mqrr -t who/is/there -n --idle 2s"),
         .init(
           "A responder that has to know the response topic, as on MQTT 3.1.1.",
           "mqrr -t get -e got -m temperature -V 311"),
+      ],
+      chapters: [
+        .formats, .tests,
+        .compatibility(
+          "mosquitto_rr", version: "MQTT 5",
+          [
+            "It needs {-e} then, as mosquitto_rr does.",
+            """
+            Under both names it differs from mosquitto_rr on purpose: a message with other correlation data, or one that \
+            the broker had kept, is no reply; it takes leave of the broker, so that no will is published; and a \
+            subscription or request that the broker refuses ends it with the reason as its status.
+            """,
+          ]),
       ],
       environment: CommandSettings.variables),
     settings: RRSettings(),
@@ -60,6 +73,7 @@ struct RRSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    if let status = try connection.showTLS(invocation) { return status }
     let compatibility = invocation.compatibility
     let plan = try request.plan(connection, compatibility)
     try command.check(hasCommand: plan.hasCommand, by: "--serve")

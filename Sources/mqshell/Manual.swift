@@ -30,7 +30,7 @@ extension ShellSettings {
     """,
   ]
 
-  static let manualSections: [ToolDescription.Section] = [
+  static let chapters: [ToolDescription.Chapter] = [
     .init(
       "LANGUAGE",
       [

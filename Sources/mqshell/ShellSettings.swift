@@ -10,9 +10,6 @@ struct ShellSettings: Sendable {
   private var target: [UInt8]?
   private var isTAP = false
 
-  /// Options of the connection group keep these letters; others would be in the way of the shell's own.
-  private static let letters = ["h", "p", "u", "P", "i", "V"]
-
   private static let own: [Option<ShellSettings>] = [
     Option(
       OptionDescription(
@@ -34,28 +31,6 @@ struct ShellSettings: Sendable {
       settings.target = value.bytes
     },
   ]
-
-  private static let connectionOptions: [Option<ConnectionSettings>] = {
-    var options = ConnectionSettings.options.compactMap { option -> Option<ConnectionSettings>? in
-      var option = option
-      if !letters.contains(option.description.short) { option.description.short = "" }
-      return option.description.long.isEmpty ? nil : option
-    }
-    let spellings = options.flatMap(\.description.spellings)
-    for index in options.indices { options[index].description = options[index].description.naming(only: spellings) }
-    return options
-  }()
-
-  private static let url: OptionDescription = {
-    var description = ConnectionSettings.urlDescription
-    description.short = ""
-    description.summary = "broker and user in one: mqtt://USER:PASSWORD@HOST:PORT"
-    description.details = """
-      Only HOST is needed. USER and PASSWORD belong to this HOST: an option that names another one drops them. In both, %40 \
-      stands for @ and so on for any byte. An IPv6 address stands in brackets.
-      """
-    return description
-  }()
 
   /// Whether somebody has said where the broker is.
   static func namesBroker(_ invocation: Invocation) -> Bool {
@@ -84,15 +59,17 @@ struct ShellSettings: Sendable {
           "Such a script: a will, delivery to a session that was away, and a publish that an access list forbids.",
           script),
       ],
+      chapters: chapters,
       files: [
         .init("~/.local/state/mqshell/history", "The lines that were typed, without secrets."),
         .init("~/.inputrc", "How keys edit the line, for all programs that use GNU readline."),
-      ],
-      sections: manualSections),
+      ]),
     settings: ShellSettings(),
     options: Options(own) { $1(&$0) } + Options(outputOptions) { $1(&$0.output) }
-      + Options(url) { (settings, value) throws(UsageError) in settings.open.connection.take(try BrokerURL(value)) }
-      + Options(connectionOptions) { $1(&$0.open.connection) }
+      + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
+        settings.open.connection.take(try BrokerURL(value))
+      }
+      + Options(ConnectionSettings.optionsWithLongNames) { $1(&$0.open.connection) }
       + Options(OpenWords.subscribeOptions) { $1(&$0.open.subscribe) },
     otherTools: [OptionTable.publishing, OptionTable.subscribing, OptionTable.requesting])
 

@@ -22,7 +22,7 @@ enum LiveKeys {
   }
 }
 
-extension ToolDescription.Section {
+extension ToolDescription.Chapter {
   /// What `--top` shows.
   static var liveView: Self {
     Self(

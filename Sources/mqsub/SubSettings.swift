@@ -37,7 +37,7 @@ struct SubSettings: Sendable {
           "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt"),
         .init(
           "Let a program deal with each message, at least once.",
-          "mqsub -c -i worker -q 1 -t jobs --exec './work \"$MESSAGE_TOPIC\"' --exec-failure retry"),
+          "mqsub -c -i worker -q 1 -t 'jobs/#' --exec 'echo $MESSAGE_TOPIC; cat' --exec-failure retry"),
         .init("Print what the broker keeps, and end.", "mqsub -t 'home/#' --get -v"),
         .init("Wait until a device is there.", "mqsub -t home/lamp/status --until 'payload = ONLINE' -W 1m"),
         .init("Show batteries that run low.", "mqsub -t 'zigbee/+' --where '.battery < 20' -F '%t'"),
@@ -50,8 +50,7 @@ struct SubSettings: Sendable {
         .init("Columns: time, topic, length.", "mqsub -t '#' -F '@H:@M:@S %-40.40t %8l'"),
         .init("Remove all retained messages below old.", "mqsub -t 'old/#' --remove-retained -v"),
       ],
-      environment: CommandSettings.variables,
-      sections: [
+      chapters: [
         .formats, .tests, .liveView,
         .compatibility(
           "mosquitto_sub",
@@ -67,7 +66,8 @@ struct SubSettings: Sendable {
             too; %j is valid JSON whatever the payload, and %J copies numbers as they are.
             """,
           ]),
-      ]),
+      ],
+      environment: CommandSettings.variables),
     settings: SubSettings(),
     options: Options(SubscribeSettings.options) { $1(&$0.subscribe) }
       + Options(OutputSettings.options) { $1(&$0.output) }
@@ -87,6 +87,7 @@ struct SubSettings: Sendable {
     try command.check(hasCommand: command.command != nil, by: "--exec")
     var connection = try connection.plan(invocation.compatibility, forLatestVersion: plan.optionForLatestVersion)
     plan.adapt(&connection)
+    command.adapt(&connection)
     var diagnostics = self.connection.diagnostics(invocation.compatibility)
     let limit = connection.timeout.map { Instant.now + $0 }
     try connection.readPassword(invocation, diagnostics)
@@ -109,7 +110,10 @@ struct SubSettings: Sendable {
   private func sink(
     _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: inout Diagnostics
   ) throws(UsageError) -> any MessageSink {
-    if screen.isOn {
+    // The rate takes the place of all other output.
+    if screen.isOn, !plan.showsRate {
+      if command.command != nil { throw UsageError("--exec: cannot stand together with --top and --watch") }
+      if plan.clearing != nil { throw UsageError("--clear-retained: cannot stand together with --top and --watch") }
       let lines = HeldLines()
       diagnostics = diagnostics.held(in: lines)
       return try screen.sink(plan, output, lines)
@@ -146,6 +150,7 @@ struct SubSettings: Sendable {
     guard let path = safekeeping.statePath else { return nil }
     if command.command != nil { throw UsageError("--state: cannot stand together with --exec") }
     if plan.showsRate { throw UsageError("--state: cannot stand together with --message-rate") }
+    if screen.isOn { throw UsageError("--state: cannot stand together with --top and --watch") }
     if plan.clearing != nil { throw UsageError("--state: cannot stand together with --clear-retained") }
     guard !connection.connect.cleanStart, connection.hasGivenIdentifier else {
       throw UsageError("--state: needs a session that the broker keeps: -c and -i")

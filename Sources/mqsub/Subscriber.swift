@@ -20,6 +20,8 @@ struct Subscriber: ~Copyable {
   private var phase = Phase.running
 
   private var selection: MessageSelection
+  /// Whether every message is wanted, so that none need be looked at.
+  private let wantsAll: Bool
   private var received = 0
   /// Whether the sink has dealt with all that it took, and whether it has enough for the time being.
   private var isSinkDone = true
@@ -68,6 +70,7 @@ struct Subscriber: ~Copyable {
     self.signals = signals
     self.recording = recording
     selection = plan.selection
+    wantsAll = plan.selection == MessageSelection() && !plan.removesRetained
     self.limit = limit
     var settings = connection.client(
       retryLimit: plan.isOneShot ? .retries(0) : .foreverAfterFirstConnection, lifetime: .networkConnection)
@@ -138,7 +141,7 @@ struct Subscriber: ~Copyable {
     // What comes behind the last message wanted is not acknowledged: it stays with the broker.
     guard case .running = phase else { return }
     if quietSince != nil { quietSince = driver.now }
-    guard isWanted(message) else {
+    guard wantsAll || isWanted(message) else {
       if let delivery { client.acknowledge(delivery) }
       return
     }
@@ -275,7 +278,8 @@ struct Subscriber: ~Copyable {
     }
     client.holdOff(until: driver.now + Self.takeoverPause)
     outageReport.failed(
-      sign.explanation(identifier: connection.connect.clientIdentifier), ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
+      sign.explanation(identifier: connection.connect.clientIdentifier),
+      ", in \(Self.takeoverPause.components.seconds) s", to: diagnostics)
   }
 
   // MARK: - Time

@@ -31,7 +31,6 @@ struct TopicTree {
     fileprivate let path: Range<Int>
     /// Where in there the last level begins.
     fileprivate let levelStart: Int
-    fileprivate let hash: Int
     fileprivate(set) var firstChild: Int?
     fileprivate(set) var nextSibling: Int?
     /// Of the topic that ends here.
@@ -71,12 +70,19 @@ struct TopicTree {
     var depth = 64
   }
 
+  /// Where a node is found by its path. The hash stands here as well: most nodes that are not meant are passed without a look.
+  private struct Place {
+    var index: UInt32 = 0
+    var hash: UInt32 = 0
+    var isFree: Bool { index == 0 }
+  }
+
   private let limits: Limits
   /// The root, which stands for no level, and all else behind it.
   private(set) var nodes: [Node]
   private var names: [UInt8] = []
-  /// Indexes of nodes at the place that the hash of their path says, or at the next one that was free; 0 is free.
-  private var places: [UInt32]
+  /// Nodes at the place that the hash of their path says, or at the next one that was free.
+  private var places: [Place]
   private var contentCapacity = 0
 
   /// The number of messages of each node at the last ticks, `span` of them for each node.
@@ -89,8 +95,8 @@ struct TopicTree {
   /// A tree of nothing, for messages that come from `start` on.
   init(at start: Instant, limits: Limits = Limits()) {
     self.limits = limits
-    nodes = [Node(parent: 0, depth: 0, path: 0..<0, levelStart: 0, hash: 0)]
-    places = [UInt32](repeating: 0, count: 1024)
+    nodes = [Node(parent: 0, depth: 0, path: 0..<0, levelStart: 0)]
+    places = [Place](repeating: Place(), count: 1024)
     marks = [Int](repeating: 0, count: Self.span)
     ticks = [Instant](repeating: start, count: Self.span)
   }
@@ -174,14 +180,13 @@ struct TopicTree {
     return find(topic, hash) ?? add(topic)
   }
 
-  private func find(_ path: UnsafeRawBufferPointer, _ hash: Int) -> Int? {
-    var place = hash & (places.count - 1)
-    while true {
-      let index = Int(places[place])
-      if index == 0 { return nil }
-      if nodes[index].hash == hash, isPath(path, of: index) { return index }
-      place = (place + 1) & (places.count - 1)
+  private func find(_ path: UnsafeRawBufferPointer, _ hash: UInt32) -> Int? {
+    var number = Int(hash) & (places.count - 1)
+    while !places[number].isFree {
+      if places[number].hash == hash, isPath(path, of: Int(places[number].index)) { return Int(places[number].index) }
+      number = (number + 1) & (places.count - 1)
     }
+    return nil
   }
 
   private func isPath(_ path: UnsafeRawBufferPointer, of index: Int) -> Bool {
@@ -209,11 +214,11 @@ struct TopicTree {
         parent = known
       } else {
         let node = Node(
-          parent: parent, depth: depth, path: base..<(base + end), levelStart: base + levelStart, hash: hash,
+          parent: parent, depth: depth, path: base..<(base + end), levelStart: base + levelStart,
           nextSibling: nodes[parent].firstChild)
         nodes[parent].firstChild = nodes.count
         parent = nodes.count
-        insert(node)
+        insert(node, hash)
       }
       if slash == nil { break }
       levelStart = end + 1
@@ -221,27 +226,27 @@ struct TopicTree {
     return parent
   }
 
-  private mutating func insert(_ node: Node) {
+  private mutating func insert(_ node: Node, _ hash: UInt32) {
     nodes.append(node)
     marks.append(contentsOf: repeatElement(0, count: Self.span))
     if nodes.count * 2 > places.count {
-      places = [UInt32](repeating: 0, count: places.count * 2)
-      for index in nodes.indices where index > 0 { occupy(index) }
-    } else {
-      occupy(nodes.count - 1)
+      let former = places
+      places = [Place](repeating: Place(), count: former.count * 2)
+      for place in former where !place.isFree { occupy(place) }
     }
+    occupy(Place(index: UInt32(nodes.count - 1), hash: hash))
   }
 
-  private mutating func occupy(_ index: Int) {
-    var place = nodes[index].hash & (places.count - 1)
-    while places[place] != 0 { place = (place + 1) & (places.count - 1) }
-    places[place] = UInt32(index)
+  private mutating func occupy(_ place: Place) {
+    var number = Int(place.hash) & (places.count - 1)
+    while !places[number].isFree { number = (number + 1) & (places.count - 1) }
+    places[number] = place
   }
 
   /// Seeded in each process, so that nobody can publish topics that meet in one place.
-  private static func hash(_ path: UnsafeRawBufferPointer) -> Int {
+  private static func hash(_ path: UnsafeRawBufferPointer) -> UInt32 {
     var hasher = Hasher()
     hasher.combine(bytes: path)
-    return hasher.finalize()
+    return UInt32(truncatingIfNeeded: hasher.finalize())
   }
 }

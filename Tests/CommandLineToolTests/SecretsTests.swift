@@ -10,7 +10,7 @@ private func source(_ word: String) throws(UsageError) -> SecretSource {
 
 private func read(_ source: SecretSource, within time: Duration = .seconds(10)) throws(SecretError) -> String {
   let quiet = Diagnostics(program: "mqpub", level: .quiet)
-  return String(decoding: try source.read(asking: "Password", within: time, quiet), as: UTF8.self)
+  return String(decoding: try source.read(asking: "Password", within: time, until: nil, quiet), as: UTF8.self)
 }
 
 struct SecretSourceTests {

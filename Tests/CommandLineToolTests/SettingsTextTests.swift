@@ -169,8 +169,8 @@ struct SettingsTextTests {
   func defaults() throws {
     // Words for what an option cannot say, one that also asks for MQTT 5, and some that go with others.
     let told = [
-      "--id", "--port", "--keyform", "--tls-version", "--will-payload", "--retry", "--log", "-x", "--repeat-delay",
-      "--ws-path",
+      "--id", "--port", "--tls-name", "--ciphers", "--keyform", "--tls-version", "--will-payload", "--retry", "--log",
+      "-x", "--repeat-delay", "--ws-path", "--speed",
     ]
     var count = 0
     for option in Publishing.tool.commandLine.options where !told.contains(option.name) {

@@ -106,6 +106,56 @@ extension MQTTClientTests {
       #expect(error?.isTransient == true)
     }
 
+    @Test("a session is kept without its certificate, and resumed [RFC 8446, 2.2]", arguments: versions)
+    func resuming(version: Int32) throws {
+      let folder = try TemporaryFolder()
+      let certificates = try Certificates.shared()
+      let peer = try TLSPeer(try certificates.issue(), maximumVersion: version)
+      for isResumed in [false, true, true] {
+        var pair = try TLSPair(with: peer.next(), sessionFolder: folder.path("tls"))
+        try pair.run()
+        #expect(pair.peer.isResumed == isResumed)
+        try pair.send([1])
+        try pair.layer.finish()
+        try pair.run()
+        #expect(pair.peer.received == [1])
+      }
+    }
+
+    @Test("the certificate is cut out of a session, and nothing else [X.690, 8.1]")
+    func withoutCertificate() {
+      let parts: [[UInt8]] = [[0x02, 0x01, 0x01], [0xA1, 0x03, 0x02, 0x01, 0x05], [0xA4, 0x02, 0x04, 0x00]]
+      let certificate: [UInt8] = [0xA3, 0x82, 0x01, 0x00] + [UInt8](repeating: 0x30, count: 256)
+      let body = parts[0] + parts[1] + certificate + parts[2]
+      let session: [UInt8] = [0x30, 0x82, UInt8(body.count >> 8), UInt8(body.count & 0xFF)] + body
+      #expect(TLSSession.withoutCertificate(session) == [0x30, 0x0C] + parts[0] + parts[1] + parts[2])
+      for count in 0..<session.count { #expect(TLSSession.withoutCertificate(Array(session.prefix(count))) == nil) }
+      #expect(TLSSession.withoutCertificate(session + [0]) == nil)
+      #expect(TLSSession.withoutCertificate([0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]) == nil)
+      for length in [0x7F, 0x80, 0xFF, 0x100] {
+        let long: [UInt8] =
+          [0x04, 0x82, UInt8(length >> 8), UInt8(length & 0xFF)] + [UInt8](repeating: 7, count: length)
+        let whole: [UInt8] = [0x30, 0x82, UInt8(long.count >> 8), UInt8(long.count & 0xFF)] + long
+        // Made shorter where that is possible, as DER wants it.
+        #expect(TLSSession.withoutCertificate(whole)?.suffix(long.count) == long[...])
+        #expect(TLSSession.withoutCertificate(whole)?.count == long.count + (long.count > 0xFF ? 4 : 3))
+      }
+    }
+
+    @Test("what is read of a kept session is within it, whatever stands there")
+    func keptSession() {
+      let bytes = [UInt8](repeating: 0, count: 8) + [UInt8](repeating: 7, count: 32) + [0, 0, 0, 2, 8, 9, 1, 2, 3]
+      #expect(TLSSession(bytes: bytes)?.bytes == bytes)
+      for count in 0...46 { #expect(TLSSession(bytes: Array(bytes.prefix(count))) == nil) }
+      #expect(TLSSession(bytes: Array(bytes[..<40]) + [0xFF, 0xFF, 0xFF, 0xFF, 1]) == nil)
+      let end: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 100]
+      let session = TLSSession(bytes: end + bytes[8...])
+      #expect(session?.isGood(at: 99, pin: nil) == true)
+      #expect(session?.isGood(at: 100, pin: nil) == false)
+      #expect(session?.isGood(at: 99, pin: [UInt8](repeating: 7, count: 32)) == true)
+      #expect(session?.isGood(at: 99, pin: [UInt8](repeating: 8, count: 32)) == false)
+    }
+
     @Test("whatever stands in a file of sessions, what is read of it is within it")
     func sessionFiles() {
       let sessions: [[UInt8]] = [[1, 2, 3], [4], [UInt8](repeating: 5, count: 300)]

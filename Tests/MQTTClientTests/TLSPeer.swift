@@ -16,13 +16,23 @@ final class TLSPeer {
   /// Whether close_notify came.
   private(set) var isClosed = false
 
-  init(_ pair: Certificates.Pair, maximumVersion: Int32 = TLS1_3_VERSION) throws {
-    context = try #require(SSL_CTX_new(TLS_server_method()))
+  convenience init(_ pair: Certificates.Pair, maximumVersion: Int32 = TLS1_3_VERSION) throws {
+    let context = try #require(SSL_CTX_new(TLS_server_method()))
+    defer { SSL_CTX_free(context) }
     try #require(SSL_CTX_use_certificate_chain_file(context, pair.certificate) == 1)
     try #require(SSL_CTX_use_PrivateKey_file(context, pair.key, SSL_FILETYPE_PEM) == 1)
-    connection = try #require(SSL_new(context))
     // The macros that set versions have no functions.
-    try #require(SSL_ctrl(connection, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(maximumVersion), nil) == 1)
+    try #require(SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(maximumVersion), nil) == 1)
+    try self.init(context)
+  }
+
+  /// The same server for the next connection.
+  func next() throws -> TLSPeer { try TLSPeer(context) }
+
+  private init(_ context: OpaquePointer) throws {
+    SSL_CTX_up_ref(context)
+    self.context = context
+    connection = try #require(SSL_new(context))
     input = try #require(BIO_new(BIO_s_mem()))
     output = try #require(BIO_new(BIO_s_mem()))
     SSL_set_bio(connection, input, output)
@@ -33,6 +43,8 @@ final class TLSPeer {
     SSL_free(connection)
     SSL_CTX_free(context)
   }
+
+  var isResumed: Bool { SSL_session_reused(connection) == 1 }
 
   var isOpen: Bool { SSL_is_init_finished(connection) == 1 }
 
@@ -85,10 +97,15 @@ struct TLSPair {
   /// - Parameter name: what the client expects the certificate to be for.
   init(maximumVersion: Int32 = TLS1_3_VERSION, name: String = "localhost") throws {
     let certificates = try Certificates.shared()
-    peer = try TLSPeer(try certificates.issue(), maximumVersion: maximumVersion)
+    try self.init(with: TLSPeer(try certificates.issue(), maximumVersion: maximumVersion), name: name)
+  }
+
+  init(with peer: TLSPeer, name: String = "localhost", sessionFolder: String? = nil) throws {
+    self.peer = peer
     var configuration = TLSConfiguration()
-    configuration.authorityFile = Array(certificates.root.certificate.utf8)
-    layer = LayerStack([try TLSLayer(try TLSContext(configuration), host: name, place: "test")])
+    configuration.authorityFile = Array(try Certificates.shared().root.certificate.utf8)
+    configuration.sessionFolder = sessionFolder.map { Array($0.utf8) }
+    layer = LayerStack([try TLSLayer(try TLSContext(configuration), host: name, place: "test", now: 0)])
     try layer.start()
   }
 

@@ -70,9 +70,6 @@ public final class ToolProcess: Sendable {
     var end: (End, Usage)?
   }
 
-  /// Where one of our tools is, for a script that starts it.
-  public static func path(of tool: String) throws -> String { try locate(tool) }
-
   /// Starts a program.
   ///
   /// - Parameters:

@@ -22,7 +22,7 @@ struct ConsumerDrills {
         "-V", version, "-c", "-i", "counter", "-q", "2", "-t", "t", "--state", folder.path("state"), "--log", "notice",
       ]
     func subscriber() throws -> ToolProcess {
-      try ToolProcess("sh", ["-c", "exec \"$0\" \"$@\" >> '\(output)'", ToolProcess.path(of: "mqsub")] + arguments)
+      try ToolProcess("sh", ["-c", "exec \"$0\" \"$@\" >> '\(output)'", locate("mqsub")] + arguments)
     }
     let first = try subscriber()
     try first.waitForErrors("subscribed to")
@@ -89,6 +89,8 @@ struct ConsumerDrills {
       "▶ --exec: \(Set(done).count) of \(count) messages handled, \(done.count - Set(done).count) of them more than once"
     )
     #expect(Set(done) == Set(1...count))
+    // One in twenty fails after its work, and with each outage what is in flight comes again.
+    #expect(done.count - count <= count / 10 + 4 * 20)
     // When all are acknowledged, nothing comes any more.
     worker.signal(15)
     #expect(try worker.wait() == .exited(0))

@@ -302,6 +302,49 @@ struct Drills {
     }
   }
 
+  @Test("a request and its reply take no longer than with mosquitto_rr", .needs("mosquitto", "mosquitto_rr"))
+  func request() throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "-e", "got", "--serve-echo"])
+    var times: [String: [Double]] = [:]
+    for round in 0..<110 {
+      for name in ["mqrr", "mosquitto_rr"] {
+        for version in ["311", "5"] {
+          var tool: ToolProcess?
+          let time = try ContinuousClock().measure {
+            tool = try ToolProcess(name, broker.options + ["-V", version, "-t", "get", "-e", "got", "-m", "21.5"])
+            try tool?.wait()
+          }
+          try #require(tool?.end == .exited(0) && tool?.outputText == "21.5\n")
+          if round >= 10 { times["\(name) -V \(version)", default: []].append(seconds(time) * 1000) }
+        }
+      }
+    }
+    for (name, values) in times.sorted(by: { $0.key < $1.key }) {
+      figure("one request, \(name): median \(format(median(values))) ms, least \(format(values.min()!)) ms")
+    }
+    #expect(median(times["mqrr -V 311"]!) <= median(times["mosquitto_rr -V 311"]!))
+    #expect(median(times["mqrr -V 5"]!) <= median(times["mosquitto_rr -V 5"]!))
+    responder.signal(15)
+  }
+
+  @Test("a responder answers thousands of requests a second", .needs("mosquitto"), arguments: ["0", "1"])
+  func requests(qos: String) throws {
+    let broker = try RealBroker()
+    let responder = try responder(broker, ["-t", "get", "--serve-echo"])
+    let count = 20_000
+    var tool: ToolProcess?
+    let time = try ContinuousClock().measure {
+      tool = try ToolProcess.run(
+        "mqrr", broker.options + ["-t", "get", "-l", "-q", qos], input: .bytes(numberedLines(upTo: count)),
+        timeout: .seconds(60))
+    }
+    #expect(tool?.end == .exited(0))
+    #expect(tool?.output.count { $0 == 10 } == count)
+    figure("requests of mqrr -l to mqrr --serve-echo, QoS \(qos): \(Int(Double(count) / seconds(time))) a second")
+    responder.signal(15)
+  }
+
   @Test(
     "a one-shot publish over TLS takes at most 8 ms and a fifth of mosquitto_pub's time, at most 0.8 of its CPU, resumed 0.7",
     .needs("mosquitto", "mosquitto_pub", "openssl"))
@@ -345,49 +388,6 @@ struct Drills {
       #expect(median(times[name]!) <= theirs.time / 5)
       #expect(median(cpu[name]!) <= theirs.cpu * share, "\(name)")
     }
-  }
-
-  @Test("a request and its reply take no longer than with mosquitto_rr", .needs("mosquitto", "mosquitto_rr"))
-  func request() throws {
-    let broker = try RealBroker()
-    let responder = try responder(broker, ["-t", "get", "-e", "got", "--serve-echo"])
-    var times: [String: [Double]] = [:]
-    for round in 0..<110 {
-      for name in ["mqrr", "mosquitto_rr"] {
-        for version in ["311", "5"] {
-          var tool: ToolProcess?
-          let time = try ContinuousClock().measure {
-            tool = try ToolProcess(name, broker.options + ["-V", version, "-t", "get", "-e", "got", "-m", "21.5"])
-            try tool?.wait()
-          }
-          try #require(tool?.end == .exited(0) && tool?.outputText == "21.5\n")
-          if round >= 10 { times["\(name) -V \(version)", default: []].append(seconds(time) * 1000) }
-        }
-      }
-    }
-    for (name, values) in times.sorted(by: { $0.key < $1.key }) {
-      figure("one request, \(name): median \(format(median(values))) ms, least \(format(values.min()!)) ms")
-    }
-    #expect(median(times["mqrr -V 311"]!) <= median(times["mosquitto_rr -V 311"]!))
-    #expect(median(times["mqrr -V 5"]!) <= median(times["mosquitto_rr -V 5"]!))
-    responder.signal(15)
-  }
-
-  @Test("a responder answers thousands of requests a second", .needs("mosquitto"), arguments: ["0", "1"])
-  func requests(qos: String) throws {
-    let broker = try RealBroker()
-    let responder = try responder(broker, ["-t", "get", "--serve-echo"])
-    let count = 20_000
-    var tool: ToolProcess?
-    let time = try ContinuousClock().measure {
-      tool = try ToolProcess.run(
-        "mqrr", broker.options + ["-t", "get", "-l", "-q", qos], input: .bytes(numberedLines(upTo: count)),
-        timeout: .seconds(60))
-    }
-    #expect(tool?.end == .exited(0))
-    #expect(tool?.output.count { $0 == 10 } == count)
-    figure("requests of mqrr -l to mqrr --serve-echo, QoS \(qos): \(Int(Double(count) / seconds(time))) a second")
-    responder.signal(15)
   }
 
   /// CPU seconds of the fastest of some runs: the one that was disturbed least.
@@ -465,5 +465,38 @@ struct Drills {
       "live line through mosquitto: median \(format(median(times), digits: 0)) µs, most \(format(times.max()!, digits: 0)) µs"
     )
     #expect(median(times) < 1000)
+  }
+
+  @Test(
+    "--top keeps up with 50,000 messages a second on 10,000 topics, all of them expanded", .needs("mosquitto"))
+  func topTime() throws {
+    let broker = try RealBroker()
+    let terminal = try Terminal("mqsub", broker.options + ["-t", "#", "--top"], columns: 200, rows: 50)
+    try terminal.waitForScreen("subscribed", columns: 200, rows: 50) { $0.row(with: "subscribed to") != nil }
+    try terminal.type("Ess")  // By rate: the rows move.
+    let publisher = try ToolProcess("mqpub", broker.options + ["-l", "--line-topic"], input: .held)
+    let beats = 100
+    var next = ContinuousClock.now
+    for beat in 0..<beats {
+      publisher.write(
+        (0..<5_000).map { "site/\($0 % 10)/device-\($0 / 10 % 100)/\((beat + $0 / 1000) % 10) \($0).\(beat)\n" }
+          .joined())
+      next += .milliseconds(100)
+      usleep(UInt32(max(0, (next - .now) / .microseconds(1))))
+    }
+    publisher.closeInput()
+    #expect(try publisher.wait(timeout: .seconds(30)) == .exited(0))
+    try terminal.waitForScreen("all of them", columns: 200, rows: 50, timeout: .seconds(30)) {
+      $0.text(1).hasPrefix("10,000 topics, 500,000 messages, ")
+    }
+    try terminal.type("q")
+    #expect(try terminal.wait() == .exited(0))
+    let usage = try #require(terminal.usage)
+    figure(
+      """
+      --top, 500,000 messages on 10,000 topics within 10 s, 200 by 50: \(format(seconds(usage.cpuTime))) s of CPU time \
+      (\(format(seconds(usage.userTime))) user), \(terminal.output.count / 1000) kB to the terminal
+      """)
+    #expect(usage.cpuTime < .seconds(5))
   }
 }

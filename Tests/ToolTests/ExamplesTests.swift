@@ -24,6 +24,9 @@ struct ExamplesTests {
     Scene(
       command: "mqsub -c -i logger -q 1 -t 'log/#' >> log.txt; cat log.txt", live: ["log/a x"], output: "x\n",
       goesOn: true),
+    Scene(
+      command: "mqsub -c -i worker -q 1 -t 'jobs/#' --exec 'echo $MESSAGE_TOPIC; cat' --exec-failure retry",
+      live: ["jobs/a 42"], output: "jobs/a\n42", goesOn: true),
     Scene(command: "mqsub -t 'home/#' --get -v", kept: ["home/a 1", "home/b 2"], output: "home/a 1\nhome/b 2\n"),
     Scene(
       command: "mqsub -t home/lamp/status --until 'payload = ONLINE' -W 1m", kept: ["home/lamp/status OFFLINE"],

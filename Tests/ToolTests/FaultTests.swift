@@ -4,7 +4,7 @@ import Testing
 
 /// What goes wrong between a user and a broker: each ends in one line from which a stranger knows the cause and the next step,
 /// with its exit status.
-@Suite(.serialized) struct FaultTests {
+@Suite(.serialized, .needs("mosquitto", "openssl")) struct FaultTests {
   /// A fault, and what is said of it.
   struct Fault: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  static let faults = ways + silences + strangers + refusals + conversations
+  static let faults = ways + tls + silences + strangers + refusals + conversations
 
   // MARK: - The way there
 
@@ -128,6 +128,60 @@ import Testing
     }
   }
 
+  // MARK: - TLS
+
+  private static let tls: [Fault] = [
+    Fault(
+      testDescription: "TLS: the certificate is for another name", status: 8,
+      words: ["is for \"broker.example\", not for \"localhost\"", "see --tls-name"]
+    ) { kept in
+      try tlsBroker(&kept, try Certificates.shared().issue(names: ["DNS:broker.example"]))
+    },
+    Fault(
+      testDescription: "TLS: the certificate has expired", status: 8, words: ["certificate expired on 2024-01-31"]
+    ) { kept in
+      try tlsBroker(&kept, try Certificates.shared().issue(days: ("20230131", "20240131")))
+    },
+    Fault(
+      testDescription: "TLS: the certificate's authority is unknown", status: 8,
+      words: ["\"CN=Other Root\"", "--cafile"]
+    ) { kept in
+      let certificates = try Certificates.shared()
+      return try tlsBroker(&kept, try certificates.issue(by: certificates.otherRoot))
+    },
+    Fault(
+      testDescription: "TLS: a client certificate is missing", status: 8,
+      words: ["wants a client certificate", "--cert and --key"]
+    ) { kept in
+      let certificates = try Certificates.shared()
+      let lines = ["cafile \(certificates.root.certificate)", "require_certificate true"]
+      return try tlsBroker(&kept, try certificates.issue(), lines: lines)
+    },
+    Fault(testDescription: "plain MQTT to a port of TLS", status: 14, words: ["TLS", "--tls"]) { kept in
+      let broker = try RealBroker(listeners: [.tls(try Certificates.shared().issue())])
+      kept.append(broker)
+      return ["-h", "127.0.0.1", "-p", "\(broker.port(of: .tls(try Certificates.shared().issue())))"]
+    },
+    Fault(testDescription: "TLS to a port of plain MQTT", status: 23, words: ["TLS", "port"]) { kept in
+      let broker = try RealBroker()
+      kept.append(broker)
+      return broker.options + ["--tls"]
+    },
+    Fault(testDescription: "TLS: the server is silent", status: 27, words: ["TLS handshake", "is it a port for TLS?"]) {
+      kept in
+      try silent(&kept).options + limit + ["--tls"]
+    },
+  ]
+
+  private static func tlsBroker(
+    _ kept: inout [Any], _ pair: Certificates.Pair, lines: [String] = []
+  ) throws -> [String] {
+    let broker = try RealBroker(listeners: [.tls(pair, lines: lines)])
+    kept.append(broker)
+    let port = broker.port(of: .tls(pair, lines: lines))
+    return ["-h", "localhost", "-p", "\(port)", "--cafile", try Certificates.shared().root.certificate]
+  }
+
   // MARK: - Silence
 
   private static let limit = ["--connect-timeout", "300ms"]
@@ -204,7 +258,8 @@ import Testing
       }.options
     },
     Fault(
-      testDescription: "an SSH server at the port", status: 21, words: ["speaks SSH, not MQTT", "is the port right?"]
+      testDescription: "an SSH server at the port", status: 21,
+      words: ["SSH is spoken there, not MQTT", "is the port right?"]
     ) { kept in
       try scripted(&kept) { connection in
         try connection.sendBytes(Array("SSH-2.0-OpenSSH_9.2\r\n".utf8))

@@ -257,6 +257,45 @@ extension RequestTests {
   }
 }
 
+extension RequestTests {
+  /// The commands of the manual page, and what they print where everybody answers with what was asked.
+  static let examples = [
+    ("mqrr -t home/lamp/get -m state -W 10", "state\n"),
+    ("mqrr -h broker.example --ping -C 5 --interval 100ms", " received, 0 lost"),
+    ("mqrr -t upper --serve 'tr a-z A-Z'", ""),
+    ("mqrr -t who/is/there -n --idle 2s", ""),
+    ("mqrr -t get -e got -m temperature -V 311", "temperature\n"),
+  ]
+
+  @Test("each example of the manual page does what it says", arguments: examples)
+  func example(command: String, output: String) throws {
+    let broker = try RealBroker()
+    let answering = try responder(
+      broker, ["-t", "home/lamp/get", "-t", "who/#", "-t", "get", "-e", "got", "--serve-echo"])
+    let words = command.replacing("-h broker.example ", with: "").replacing(
+      "mqrr ", with: "exec \(try locate("mqrr")) ")
+    let tool = try ToolProcess("sh", ["-c", words], environment: ["MQTOOLS_URL": "mqtt://127.0.0.1:\(broker.port)"])
+    if command.contains("--serve") {
+      let asking = broker.options + ["-t", "upper", "-m", "loud", "-W", "1"]
+      try Expect.eventually { try ToolProcess.run("mqrr", asking).outputText == "LOUD\n" }
+      tool.signal(15)
+    }
+    #expect(try tool.wait() == .exited(0), "\(tool.errorText)")
+    // Foundation finds no empty text in any.
+    #expect(output.isEmpty ? tool.output.isEmpty : tool.outputText.contains(output))
+    answering.signal(15)
+  }
+
+  @Test("the examples of the manual page are those that are tried")
+  func allExamples() throws {
+    let page = try ToolProcess.run("mqrr", ["--generate", "man"]).outputText
+    let commands = page.components(separatedBy: "\n.nf\n").dropFirst().map { part in
+      part.prefix { $0 != "\n" }.replacing("\\-", with: "-").replacing("\\(aq", with: "'")
+    }
+    #expect(commands == Self.examples.map { Substring($0.0) })
+  }
+}
+
 /// mqrr answering, and ready to.
 func responder(_ broker: RealBroker, _ words: [String]) throws -> ToolProcess {
   let tool = try ToolProcess("mqrr", broker.options + words + ["--log", "notice"])

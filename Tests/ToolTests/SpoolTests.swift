@@ -145,8 +145,8 @@ import Testing
     let options = broker.options + ["-V", "311", "--spool", path]
     let store = try ToolProcess("mqpub", options + ["-t", "t", "-l"], input: .text("good\npoison\nlast\n"))
     let first = try broker.acceptConnect()
-    try first.expect("32 r* s* 't' m1 'good' | 32 r* s* 't' m2 'poison' | 32 r* s* 't' m3 'last'")
-    try first.send("40 r2 m1")
+    try first.expect("32 r* s* 't' m2 'good' | 32 r* s* 't' m3 'poison' | 32 r* s* 't' m4 'last'")
+    try first.send("40 r2 m2")
     first.close()
     #expect(try store.wait() == .exited(75))
 
@@ -160,7 +160,7 @@ import Testing
       return tool
     }
     // Nothing is acknowledged: the oldest one is suspected.
-    let suspicion = try flush { try $0.expect("3a r* s* 't' m2 'poison' | 3a r* s* 't' m3 'last'") }
+    let suspicion = try flush { try $0.expect("3a r* s* 't' m3 'poison' | 3a r* s* 't' m4 'last'") }
     #expect(suspicion.end == .exited(75))
     // A connection that is not sound says nothing about it.
     #expect(try flush { try $0.expect("c0 00") }.end == .exited(75))
@@ -168,15 +168,15 @@ import Testing
       let trial = try flush { connection in
         try connection.expect("c0 00")
         try connection.send("d0 00")
-        try connection.expect("3a r* s* 't' m2 'poison'")
+        try connection.expect("3a r* s* 't' m3 'poison'")
       }
       #expect(trial.end == .exited(75))
     }
     let last = try flush { connection in
       try connection.expect("c0 00")
       try connection.send("d0 00")
-      try connection.expect("3a r* s* 't' m3 'last'")
-      try connection.send("40 r2 m3")
+      try connection.expect("3a r* s* 't' m4 'last'")
+      try connection.send("40 r2 m4")
       try connection.expect("e0 00")
     }
     #expect(last.end == .exited(76))

@@ -17,7 +17,7 @@ import Testing
     let tool =
       try toFile
       ? ToolProcess(
-        "sh", ["-c", "exec \"$0\" \"$@\" >> '\(folder.path("out"))'", ToolProcess.path(of: "mqsub")] + options)
+        "sh", ["-c", "exec \"$0\" \"$@\" >> '\(folder.path("out"))'", locate("mqsub")] + options)
       : ToolProcess("mqsub", options)
     let connection = try broker.acceptUnanswered()
     #expect(connection.connect?.cleanStart == false)

@@ -34,17 +34,12 @@ public enum ManPage {
       }
     }
 
-    for section in tool.sections {
-      page.macro("SH", section.title)
-      for (index, part) in section.parts.enumerated() {
-        switch part {
-        case .paragraph(let text):
-          if index > 0 { page.macro("PP") }
-          page.prose(text)
-        case .entry(let name, let text): page.item(name, text)
-        case .code(let lines): page.code(lines)
-        }
-      }
+    for chapter in tool.chapters {
+      page.macro("SH", chapter.title)
+      page.paragraphs(chapter.paragraphs)
+      for entry in chapter.entries { page.item(entry.name, entry.explanation) }
+      if !chapter.remarks.isEmpty { page.macro("PP") }
+      page.paragraphs(chapter.remarks)
     }
 
     page.macro("SH", "EXIT STATUS")
@@ -73,7 +68,7 @@ public enum ManPage {
     for (index, example) in tool.examples.enumerated() {
       if index > 0 { page.macro("PP") }
       page.prose(example.explanation)
-      page.code(example.command.split(separator: "\n").map { String($0) })
+      page.code(example.command)
     }
     page.macro("SH", "SEE ALSO")
     let others = ToolName.allCases.filter { $0 != tool.name }
@@ -134,11 +129,11 @@ private struct Roff {
   }
 
   /// Lines as they are.
-  mutating func code(_ lines: [String]) {
+  mutating func code(_ text: String) {
     macro("PP")
     macro("RS", "4")
     macro("nf")
-    for line in lines { textLine(Self.escaped(line)) }
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) { textLine(Self.escaped(line)) }
     macro("fi")
     macro("RE")
   }

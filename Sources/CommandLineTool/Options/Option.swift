@@ -225,22 +225,4 @@ public struct Options<Settings>: Sendable {
     }
     return sum
   }
-
-  /// The table for a tool in which short letters mean other things: only `letters` are left of them, and only options that can still
-  /// be spelled.
-  public func withLongNames(keeping letters: String) -> Options {
-    func isKept(_ short: String) -> Bool { letters.contains { short == String($0) } }
-    let kept = descriptions.indices.filter {
-      !descriptions[$0].long.isEmpty || isKept(descriptions[$0].short)
-    }
-    var table = self
-    table.descriptions = kept.map { index in
-      var description = descriptions[index]
-      if !description.short.isEmpty, !isKept(description.short) { description.short = "" }
-      return description
-    }
-    let apply = self.apply
-    table.apply = { (settings, index, use) throws(UsageError) in try apply(&settings, kept[index], use) }
-    return table
-  }
 }

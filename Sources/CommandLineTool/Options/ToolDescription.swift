@@ -28,34 +28,23 @@ public struct ToolDescription: Sendable {
     }
   }
 
-  /// A section of the manual page for what only this tool has.
-  public struct Section: Sendable {
-    /// What a section consists of.
-    public enum Part: Sendable {
-      case paragraph(String)
-      /// A name, and what is to be said of it.
-      case entry(String, String)
-      /// Lines as they are.
-      case code([String])
-    }
-
+  /// A part of the manual page about something that several options have in common.
+  public struct Chapter: Sendable {
     /// In capitals.
     public var title: String
-    /// In their order.
-    public var parts: [Part]
+    /// What stands before the entries.
+    public var paragraphs: [String]
+    /// What there is to choose from.
+    public var entries: [Entry]
+    /// What stands behind them.
+    public var remarks: [String]
 
-    /// A section behind the options.
-    public init(_ title: String, _ parts: [Part]) {
-      self.title = title
-      self.parts = parts
-    }
-
-    /// A section of paragraphs, what there is to choose from, and more paragraphs.
+    /// A chapter; its texts are like those of `ToolDescription.paragraphs`.
     public init(_ title: String, _ paragraphs: [String], entries: [Entry] = [], remarks: [String] = []) {
-      self.init(
-        title,
-        paragraphs.map { .paragraph($0) } + entries.map { .entry($0.name, $0.explanation) }
-          + remarks.map { .paragraph($0) })
+      self.title = title
+      self.paragraphs = paragraphs
+      self.entries = entries
+      self.remarks = remarks
     }
   }
 
@@ -69,26 +58,28 @@ public struct ToolDescription: Sendable {
   public var paragraphs: [String]
   /// Commands to try; the help shows the first three.
   public var examples: [Example]
+  /// What the manual page explains between options and exit status.
+  public var chapters: [Chapter] { makeChapters() }
+  // Only the manual page needs them: they would be a good part of each start.
+  private let makeChapters: @Sendable () -> [Chapter]
   /// What the tool reads and writes by itself.
   public var files: [Entry]
   /// Variables that stand for no option.
   public var environment: [Entry]
-  /// What the manual page has behind the options.
-  public var sections: [Section]
 
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    files: [Entry] = [], environment: [Entry] = [], sections: [Section] = []
+    chapters: @escaping @autoclosure @Sendable () -> [Chapter] = [], files: [Entry] = [], environment: [Entry] = []
   ) {
     self.name = name
     self.purpose = purpose
     self.synopsis = synopsis
     self.paragraphs = paragraphs
     self.examples = examples
+    makeChapters = chapters
     self.files = files
     self.environment = environment
-    self.sections = sections
   }
 }
 
@@ -131,12 +122,7 @@ enum ManualText {
     let texts =
       description.paragraphs + description.examples.map(\.explanation)
       + (description.files + description.environment).map(\.explanation)
-      + description.sections.flatMap(\.parts).map { part in
-        switch part {
-        case .paragraph(let text), .entry(_, let text): text
-        case .code: ""
-        }
-      }
+      + description.chapters.flatMap { $0.paragraphs + $0.entries.map(\.explanation) + $0.remarks }
       + options.flatMap { [$0.summary, $0.details] }
     let known = options.flatMap(\.spellings)
     return texts.flatMap { pieces(of: $0) }.compactMap { piece in

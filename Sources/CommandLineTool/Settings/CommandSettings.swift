@@ -1,3 +1,5 @@
+internal import MQTT
+
 /// What was typed about a command that works on messages.
 public struct CommandSettings: Sendable {
   /// What `sh -c` gets; nil where messages are not for a command.
@@ -17,6 +19,16 @@ public struct CommandSettings: Sendable {
   public func check(hasCommand: Bool, by option: String) throws(UsageError) {
     if !hasCommand, let needingCommand { throw UsageError("\(needingCommand): needs \(option) COMMAND") }
   }
+
+  /// Makes a connection fit: whatever is not acknowledged when it is lost comes again, and one message that fails holds the
+  /// acknowledgements of all behind it.
+  public func adapt(_ connection: inout ConnectionPlan) {
+    guard command != nil, connection.connect.properties[.receiveMaximum] == nil else { return }
+    connection.connect.properties[.receiveMaximum] = UInt16(max(Self.inflightAtLeast, 2 * jobs))
+  }
+
+  /// What brokers send at a time where nobody says more.
+  private static let inflightAtLeast = 20
 }
 
 /// What becomes of a message that a command did not deal with.

@@ -42,6 +42,30 @@ extension ConnectionSettings {
     long: "log-json", section: .diagnostics, summary: "write each line on standard error as a JSON object",
     details: "Its members are time, level, tool and message.")
 
+  /// The options for tools in which other short letters than these mean something else: those of the group that have a long name,
+  /// and that go with the tool's work instead of taking its place.
+  public static let optionsWithLongNames: [Option<ConnectionSettings>] = {
+    var options = Self.options.filter { !$0.description.long.isEmpty && $0.description.name != "--tls-info" }
+    for index in options.indices where !["h", "p", "u", "P", "i", "V"].contains(options[index].description.short) {
+      options[index].description.short = ""
+    }
+    let spellings = options.flatMap(\.description.spellings)
+    for index in options.indices { options[index].description = options[index].description.naming(only: spellings) }
+    return options
+  }()
+
+  /// What `--url` is for such tools, which have topics of their own.
+  public static let urlDescriptionWithoutTopic: OptionDescription = {
+    var description = urlDescription
+    description.short = ""
+    description.summary = "broker and user in one: mqtt://USER:PASSWORD@HOST:PORT"
+    description.details = """
+      Only HOST is needed. USER and PASSWORD belong to this HOST: an option that names another one drops them. In both, %40 \
+      stands for @ and so on for any byte. An IPv6 address stands in brackets.
+      """
+    return description
+  }()
+
   /// The options of the group, except `-L`.
   public static let options: [Option<ConnectionSettings>] = brokerOptions + transportOptions + tlsOptions
 

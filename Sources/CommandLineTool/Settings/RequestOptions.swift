@@ -92,7 +92,7 @@ extension RequestSettings {
         long: "until", value: .one("TEST"), section: .ending,
         summary: "end after the first reply that passes TEST; may be repeated",
         details: """
-          Such as 'payload = done' or '.state = ready'; mqsub(1) describes the language. Of several tests it has to pass all.
+          Of several tests it has to pass all. They are described below under TESTS.
           """)
     ) { (settings, value) throws(UsageError) in
       settings.finalTests.append(try TestExpression(value.bytes), from: value.source)

@@ -1,4 +1,4 @@
-extension ToolDescription.Section {
+extension ToolDescription.Chapter {
   /// The language of `-F`.
   public static var formats: Self {
     Self(
@@ -84,13 +84,15 @@ extension ToolDescription.Section {
   }
 
   /// What differs under the name of the client of mosquitto that `program` is.
-  public static func compatibility(_ program: String, _ differences: [String]) -> Self {
+  public static func compatibility(
+    _ program: String, version: String = "MQTT 3.1.1", _ differences: [String]
+  ) -> Self {
     Self(
       "COMPATIBILITY",
       [
         """
         Called as \(program), the tool reads that client's configuration file only, takes nothing from MQTOOLS \
-        variables, speaks MQTT 3.1.1 unless told otherwise, leaves the client identifier to the broker, keeps \
+        variables, speaks \(version) unless told otherwise, leaves the client identifier to the broker, keeps \
         sessions of {-c} for ever, has status 1 for every failure to connect and for {--help} and {--version}, and \
         shows no colours. Texts on standard error are its own.
         """
