@@ -157,7 +157,9 @@ import Testing
       let lines = ["cafile \(certificates.root.certificate)", "require_certificate true"]
       return try tlsBroker(&kept, try certificates.issue(), lines: lines)
     },
-    Fault(testDescription: "plain MQTT to a port of TLS", status: 14, words: ["instead of answering CONNECT", "see --tls"]) { kept in
+    Fault(
+      testDescription: "plain MQTT to a port of TLS", status: 14, words: ["instead of answering CONNECT", "see --tls"]
+    ) { kept in
       let broker = try RealBroker(listeners: [.tls(try Certificates.shared().issue())])
       kept.append(broker)
       return ["-h", "127.0.0.1", "-p", "\(broker.port(of: .tls(try Certificates.shared().issue())))"]
@@ -258,7 +260,8 @@ import Testing
       }.options
     },
     Fault(
-      testDescription: "an SSH server at the port", status: 21, words: ["SSH is spoken there, not MQTT", "is the port right?"]
+      testDescription: "an SSH server at the port", status: 21,
+      words: ["SSH is spoken there, not MQTT", "is the port right?"]
     ) { kept in
       try scripted(&kept) { connection in
         try connection.sendBytes(Array("SSH-2.0-OpenSSH_9.2\r\n".utf8))
