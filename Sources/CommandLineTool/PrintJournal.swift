@@ -6,9 +6,9 @@
 /// was written when it was, and a process that is killed right between may have its last messages printed again by the next.
 ///
 ///     journal.delivered                                 for `Session.resumeDeliveries`
-///     journal.append(identifier, output.count, …)       a message is in the buffer
-///     try journal.willWrite(released…)                  before any acknowledgement or output leaves
-///     try journal.hasWritten()                          the buffer is empty: now messages may be acknowledged
+///     journal.append(identifier, at: start..<end)       a message is in the buffer
+///     try journal.willWrite(delivered: …)               before output or anything else leaves
+///     try journal.hasWritten(delivered: …)              the buffer is empty: now its messages may be acknowledged
 public struct PrintJournal: ~Copyable {
   /// Messages that an earlier run has printed and the broker has not released, by packet identifier.
   public let delivered: [UInt16]

@@ -110,7 +110,10 @@ struct StateFile: ~Copyable {
     do throws(SystemError) {
       // What a process that was killed wrote last may not be whole.
       try System.cut(state.file.number, to: state.size)
-      if isNew { try state.append(state.header) }
+      if isNew {
+        try state.append(state.header)
+        try system.syncFolder(of: path)
+      }
     } catch {
       throw .system(error)
     }
@@ -162,7 +165,7 @@ struct StateFile: ~Copyable {
     try contents.withBytes { (bytes) throws(SystemError) in try system.write(bytes, to: new) }
     try system.sync(new)
     try system.move(FileName(newPath), in: folder, to: FileName(path), in: folder)
-    // After a failure of power either file is good.
+    try system.syncFolder(of: path)
     file = new
     size = contents.count
   }

@@ -73,6 +73,7 @@ struct RRSettings: Sendable {
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
+    if let status = try connection.showTLS(invocation) { return status }
     let compatibility = invocation.compatibility
     let plan = try request.plan(connection, compatibility)
     try command.check(hasCommand: plan.hasCommand, by: "--serve")

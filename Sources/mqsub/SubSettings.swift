@@ -110,7 +110,10 @@ struct SubSettings: Sendable {
   private func sink(
     _ plan: SubscribePlan, _ output: OutputPlan, _ journal: consuming PrintJournal?, _ diagnostics: inout Diagnostics
   ) throws(UsageError) -> any MessageSink {
-    if screen.isOn {
+    // The rate takes the place of all other output.
+    if screen.isOn, !plan.showsRate {
+      if command.command != nil { throw UsageError("--exec: cannot stand together with --top and --watch") }
+      if plan.clearing != nil { throw UsageError("--clear-retained: cannot stand together with --top and --watch") }
       let lines = HeldLines()
       diagnostics = diagnostics.held(in: lines)
       return try screen.sink(plan, output, lines)

@@ -40,6 +40,11 @@ struct PublishOptionTests {
         $0.end = 0
       }
     },
+    Row("--replay", "r") { ($0.topics, $0.payload) = ([], .recording(Replay(path: bytes("r"), speed: 1))) },
+    Row("--replay", "-", "-t", "t", "--speed", "0.5") { $0.payload = .recording(Replay(path: nil, speed: 0.5)) },
+    Row("-t", "t", "--replay", "r", "--speed", "max") {
+      $0.payload = .recording(Replay(path: bytes("r"), speed: nil))
+    },
     Row("-t", "t", "-m", "x", "--template") { $0.isTemplate = true },
     Row("-t", "t", "-m", "x", "--encoding", "text") { _ in },
     Row("-t", "t", "-m", "x", "--encoding", "hex") { $0.encoding = .hex },
@@ -102,7 +107,7 @@ struct PublishOptionTests {
     "what is missing or too much is told",
     arguments: [
       (["-m", "x"], "no topic: name one with -t"),
-      (["-t", "t"], "no message: give one with -m, -n, -f, -s, -l or --stdin-json"),
+      (["-t", "t"], "no message: give one with -m, -n, -f, -s, -l, --stdin-json or --replay"),
       ([], "no topic: name one with -t"),
       (["-t", "t", "-m", "x", "-n"], "-n: cannot stand together with -m"),
       (["-t", "t", "-l", "-s"], "-s: cannot stand together with -l"),
@@ -248,6 +253,28 @@ struct SubscribeOptionTests {
     Row("-t", "t", "--remove-retained", "-R") {
       $0.removesRetained = true
       $0.selection.retained = .hidden
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "--clear-retained") {
+      ($0.clearing, $0.removesRetained) = (.removal(wideFilter: nil), true)
+      $0.selection.retained = .alone
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "-t", "+/a", "--clear-retained") {
+      $0.add(Subscription(filter: filter("+/a")))
+      ($0.clearing, $0.removesRetained) = (.removal(wideFilter: filter("+/a")), true)
+      $0.selection.retained = .alone
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "-t", "#", "--clear-retained", "--yes") {
+      $0.add(Subscription(filter: filter("#")))
+      ($0.clearing, $0.removesRetained) = (.removal(wideFilter: nil), true)
+      $0.selection.retained = .alone
+      $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
+    },
+    Row("-t", "t", "--clear-retained", "--dry-run") {
+      $0.clearing = .dryRun
+      $0.selection.retained = .alone
       $0.end = .retainedEnd(needsMessage: false, endsAtLive: false)
     },
     Row("-t", "t", "--message-rate", "-C", "1") { $0.showsRate = true },

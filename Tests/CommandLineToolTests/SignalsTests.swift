@@ -14,7 +14,7 @@ private func unblockSignals() {
   func caught(signal: Signal) async {
     await #expect(processExitsWith: .exitCode(0)) { [number = signal.number as Int32] in
       unblockSignals()
-      let signals = try Signals()
+      let signals = try Signals(catching: Signal.allCases)
       var entry = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
       #expect(poll(&entry, 1, 0) == 0)
       raise(number)

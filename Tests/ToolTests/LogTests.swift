@@ -42,9 +42,9 @@ import Testing
     try home.write("options", "--log-json\n")
     let port = try freePort()
     for (options, status, message) in [
-      (["--log-json", "-p", "0"], 1, "-p: \"0\" is not a number from 1 to 65535"),
-      (["-p", "0", "--log-json"], 1, "-p: \"0\" is not a number from 1 to 65535"),
-      (["-p", "0", "-o", "options"], 1, "-p: \"0\" is not a number from 1 to 65535"),
+      (["--log-json", "-p", "65536"], 1, "-p: \"65536\" is not a number from 0 to 65535"),
+      (["-p", "65536", "--log-json"], 1, "-p: \"65536\" is not a number from 0 to 65535"),
+      (["-p", "65536", "-o", "options"], 1, "-p: \"65536\" is not a number from 0 to 65535"),
       (["--log-json", "--no-such"], 1, "--no-such: unknown option"),
       (["--log-json", "-V", "311", "-x", "1"], 1, "-x: needs MQTT 5"),
       (["--log-json", "--pw-from", "env:NONE"], 1, "password: the variable NONE is not set"),

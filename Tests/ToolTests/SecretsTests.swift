@@ -394,7 +394,7 @@ import Testing
     }
     #expect(access(home.path("ran"), F_OK) != 0)
     try broker.noConnection(for: .zero)
-    let wrong = try ToolProcess.run(words[0], ["--show-settings", "-p", "0"])
+    let wrong = try ToolProcess.run(words[0], ["--show-settings", "-p", "65536"])
     #expect(wrong.end == .exited(1))
     #expect(wrong.output.isEmpty)
   }

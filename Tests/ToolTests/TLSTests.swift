@@ -177,14 +177,14 @@ struct TLSCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test("what refuses a certificate shows it", .needs("mosquitto"))
-  func refusedInfo() throws {
+  @Test("what refuses a certificate shows it", .needs("mosquitto"), arguments: ["mqpub", "mqsub", "mqrr"])
+  func refusedInfo(name: String) throws {
     let certificates = try Certificates.shared()
     let pair = try certificates.issue("/CN=who/O=Example", names: ["DNS:elsewhere.example"])
     let listener = RealBroker.Listener.tls(pair)
     let broker = try RealBroker(listeners: [listener])
     let tool = try ToolProcess.run(
-      "mqpub", broker.options(of: listener) + ["--cafile", certificates.root.certificate, "--tls-info"])
+      name, broker.options(of: listener) + ["--cafile", certificates.root.certificate, "--tls-info"])
     #expect(tool.end == .exited(8))
     for line in [
       "verified      no\n", "subject     CN=who,O=Example\n", "names       elsewhere.example\n",

@@ -292,8 +292,11 @@ struct TopTests {
     let dumb = try Terminal("mqsub", ["-t", "#", option], environment: ["TERM": "dumb"])
     #expect(try dumb.wait() == .exited(1))
     #expect(dumb.outputText == "mqsub: \(option): the terminal cannot place the cursor: TERM is dumb\r\n")
-    let raw = try ToolProcess.run("mqsub", ["-t", "#", option, "--raw"])
-    #expect(raw.end == .exited(1))
+    for other in [["--raw"], ["--exec", "cat"], ["--clear-retained", "--dry-run"]] {
+      let tool = try ToolProcess.run("mqsub", ["-t", "t", option] + other)
+      #expect(tool.end == .exited(1))
+      #expect(tool.errorText.contains("\(other[0])") && tool.errorText.contains("cannot stand together with"))
+    }
   }
 
   @Test("ten thousand topics are counted as fast as they come", .timeLimit(.minutes(2)))

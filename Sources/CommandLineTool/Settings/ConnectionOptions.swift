@@ -42,9 +42,10 @@ extension ConnectionSettings {
     long: "log-json", section: .diagnostics, summary: "write each line on standard error as a JSON object",
     details: "Its members are time, level, tool and message.")
 
-  /// The options for tools in which other short letters than these mean something else: those of the group that have a long name.
+  /// The options for tools in which other short letters than these mean something else: those of the group that have a long name,
+  /// and that go with the tool's work instead of taking its place.
   public static let optionsWithLongNames: [Option<ConnectionSettings>] = {
-    var options = Self.options.filter { !$0.description.long.isEmpty }
+    var options = Self.options.filter { !$0.description.long.isEmpty && $0.description.name != "--tls-info" }
     for index in options.indices where !["h", "p", "u", "P", "i", "V"].contains(options[index].description.short) {
       options[index].description.short = ""
     }

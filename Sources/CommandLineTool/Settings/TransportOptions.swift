@@ -41,7 +41,7 @@ extension ConnectionSettings {
     Option(
       OptionDescription(
         long: "proxy", value: .one("URL"), section: .connection,
-        summary: "connect through a proxy: socks5h://USER:PASSWORD@HOST:PORT or http://...",
+        summary: "connect through a proxy: socks5h://USER:PASSWORD@HOST:PORT or http://HOST:PORT",
         details: """
           The proxy makes the connection, and looks the broker's name up: socks5:// means the same as socks5h://. \
           http:// is a proxy with CONNECT. The port is 1080 for SOCKS and 8080 for HTTP when the URL has none. In USER and \

@@ -103,9 +103,7 @@ public final class Spool {
       // Another run was faster.
     }
     let folder = try system.openFolder(name, in: workingFolder)
-    let slash = path.lastIndex(of: UInt8(ascii: "/"))
-    let parent = slash.map { $0 == 0 ? Array("/".utf8) : Array(path[..<$0]) } ?? Array(".".utf8)
-    try system.sync(try system.openParent(FileName(parent)))
+    try system.syncFolder(of: path)
     return folder
   }
 

@@ -34,6 +34,12 @@ class SpoolSystem: @unchecked Sendable {
     Descriptor(try checked(path.withPath { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }, "open"))
   }
 
+  /// Waits until the disk has the name at the end of a path.
+  func syncFolder(of path: [UInt8]) throws(SystemError) {
+    let slash = path.lastIndex(of: UInt8(ascii: "/"))
+    try sync(try openParent(FileName(slash.map { $0 == 0 ? Array("/".utf8) : Array(path[..<$0]) } ?? Array(".".utf8))))
+  }
+
   /// Makes a folder that only its owner may use.
   func makeFolder(_ name: FileName, in folder: Int32) throws(SystemError) {
     _ = try checked(name.withPath { mkdirat(folder, $0, 0o700) }, "mkdir")
