@@ -1,10 +1,10 @@
 internal import Histogram
 
-/// The distribution of a time in nanoseconds, from a microsecond to a minute with three significant digits, and how often it
+/// The distribution of a time in nanoseconds, up to a minute, with three significant digits, and how often it
 /// never came to an end.
 struct Times: Sendable {
   private(set) var histogram = Histogram<UInt64>(
-    lowestDiscernibleValue: 1000, highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
+    lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
   /// Samples that are longer than anything: what was expected did not come.
   private(set) var endless = 0
   /// The longest one, exactly.

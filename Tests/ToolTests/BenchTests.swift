@@ -1,0 +1,68 @@
+import TestSupport
+import Testing
+
+/// mqbench against a real broker, its own sink, and nobody.
+struct BenchTests {
+  private let short = [
+    "--warm-up", "0.2", "--duration", "1", "--rate", "200", "--publishers", "4", "--subscribers", "2",
+  ]
+
+  @Test(
+    "every message of the window is accounted for", .needs("mosquitto"),
+    arguments: [("0", ["--topics", "4"]), ("1", ["--topics", "1"]), ("2", ["--topics", "8", "--size", "16..2k"])])
+  func account(qos: String, words: [String]) throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess.run("mqbench", ["load"] + broker.options + short + ["--qos", qos] + words)
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    // With one topic each message goes to both subscribers.
+    let deliveries = words == ["--topics", "1"] ? 400 : 200
+    #expect(
+      tool.outputText.contains(
+        "deliveries: \(deliveries) expected, \(deliveries) came, 0 lost, 0 duplicates, 0 reordered, 0 corrupted, 0 foreign"
+      ),
+      "\(tool.outputText)")
+    #expect(
+      tool.outputText.contains(
+        "messages: 200 due, 200 sent, \(qos == "0" ? 0 : 200) acknowledged, 0 refused, 0 in doubt; 0 connections lost"),
+      "\(tool.outputText)")
+    #expect(Expect.eventually { broker.log.contains("disconnected") })
+  }
+
+  @Test("subscribers that share a topic get each message once between them", .needs("mosquitto"))
+  func shared() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess.run("mqbench", ["load"] + broker.options + short + ["--topics", "1", "--share"])
+    #expect(tool.outputText.contains("deliveries: 200 expected, 200 came, 0 lost"), "\(tool.outputText)")
+  }
+
+  @Test("the sink acknowledges and forwards, in a closed loop too")
+  func sink() throws {
+    let port = try freePort()
+    let sink = try ToolProcess("mqbench", ["sink", "--forward", "-h", "127.0.0.1", "-p", "\(port)", "--log", "notice"])
+    try sink.waitForErrors("sink on port \(port)")
+    for words in [["--qos", "0"], ["--qos", "2"], ["--qos", "1", "--closed", "--window", "5"]] {
+      let tool = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "-p", "\(port)"] + short + words)
+      #expect(tool.end == .exited(0), "\(tool.errorText)")
+      #expect(tool.outputText.contains(" 0 lost, 0 duplicates, 0 reordered"), "\(tool.outputText)")
+    }
+    sink.signal(15)
+    #expect(try sink.wait() == .exited(0))
+  }
+
+  @Test("what cannot work is said in one line, with its status")
+  func mistakes() throws {
+    let port = try freePort()
+    for (words, status, text) in [
+      ([], 1, "no command: try mqbench load"),
+      (["lode"], 1, "\"lode\" is not load or sink"),
+      (["load", "--size", "15"], 1, "--size: \"15\": a payload needs 16 bytes"),
+      (["load", "--qos", "0", "--window", "3"], 1, "--window: counts unacknowledged messages"),
+      (["load", "-h", "127.0.0.1", "-p", "\(port)"], 14, "cannot connect to 127.0.0.1:\(port)"),
+    ] as [([String], Int32, String)] {
+      let tool = try ToolProcess.run("mqbench", words)
+      #expect(tool.end == .exited(status), "\(words)")
+      #expect(tool.errorText.contains(text), "\(tool.errorText)")
+      #expect(tool.outputText == "")
+    }
+  }
+}
