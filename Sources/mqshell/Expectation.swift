@@ -334,8 +334,9 @@ struct TAPReport {
   mutating func failed(_ line: String, _ error: ShellError, at place: String?, on screen: Screen) {
     count += 1
     screen.report("not ok \(count) - \(name(line))")
-    for text in [error.message] + error.details { screen.line(text) }
-    if let place { screen.line("at \(place)") }
+    var error = error
+    error.place = error.place ?? place
+    for line in error.lines { screen.line(line) }
   }
 
   private func name(_ line: String) -> String {

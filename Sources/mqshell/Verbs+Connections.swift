@@ -9,7 +9,8 @@ struct OpenWords: Sendable {
 
   /// What it does not take: where the broker is stands in its word, and the rest is the whole shell's.
   private static let others = [
-    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json",
+    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json", "--tls-info",
+    "--tls-engine", "--tls-engine-kpass-sha1",
   ]
   /// What is about all subscriptions of a connection.
   static let subscribeOptions = SubscribeSettings.options.filter { $0.description.name == "--on-takeover" }
@@ -178,10 +179,10 @@ extension Shell {
 
   private func connectionPlan(_ settings: ConnectionSettings) throws(ShellError) -> ConnectionPlan {
     var plan = try reading { () throws(UsageError) in try settings.plan(compatibility) }
-    let readPassword = { [invocation, diagnostics] () throws(ShellError) in
+    plan.goesOnAfterInterrupt = isInteractive
+    try withoutSignals { [invocation, diagnostics] () throws(ShellError) in
       try reading { () throws(UsageError) in try plan.readPassword(invocation, diagnostics) }
     }
-    if plan.passwordSource == .prompt { try withoutSignals(readPassword) } else { try readPassword() }
     return plan
   }
 
