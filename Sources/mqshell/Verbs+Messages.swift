@@ -407,8 +407,8 @@ extension Shell {
   }
 
   @discardableResult
-  private func unsubscribe(
-    from filters: [TopicFilter], on connection: ShellConnection
+  func unsubscribe(
+    from filters: [TopicFilter], on connection: ShellConnection, within limit: Duration = answerLimit
   ) throws(ShellError) -> UnsubackPacket? {
     let number = try sending { () throws(ProtocolError) in try connection.client.unsubscribe(filters, at: .now) }
     connection.subscriptions.removeAll { filters.contains($0.filter) }
@@ -416,7 +416,7 @@ extension Shell {
     connection.awaited.insert(number)
     let epoch = connection.connectionCount
     var answer: UnsubackPacket??
-    _ = try wait(until: .now + Self.answerLimit) {
+    _ = try wait(until: .now + limit) {
       answer = connection.takeUnsuback(number)
       return answer != nil || !connection.isConnected || connection.connectionCount > epoch
     }
