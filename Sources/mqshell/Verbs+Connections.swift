@@ -38,10 +38,13 @@ extension Verb {
       summary: "connect to a broker",
       details: """
         Commands are for this connection from now on; 'use' and @NAME choose another one. It is called NAME, or else after the \
-        host or profile. One that has this name already is closed first. A connection that is lost is made again, with its \
-        subscriptions. The options are those of mqsub and may stand before or behind the broker.
+        host or profile; one that has this name already is closed first. If it is lost, it is made again with its subscriptions. \
+        Options may stand before or behind the broker.
         """,
       options: OpenWords.options.descriptions,
+      mainOptions: [
+        "--username", "--pw-from", "--tls", "--cafile", "--protocol-version", "--id", "--disable-clean-session", "-x",
+      ],
       examples: [
         Example("The broker of this machine.", "open localhost"),
         Example(
@@ -125,7 +128,7 @@ extension Shell {
     let target = terms.nextIfAny()
     uses += try terms.options(in: call.verb.table)
     try terms.end()
-    if target == nil, !hasStandardBroker { throw .usage("open: a broker is missing: open \(call.verb.form)") }
+    if target == nil, !hasStandardBroker { throw .usage("open: a broker is missing: \(call.verb.usage)") }
     try open(target?.argument, uses, from: defaults.forAnotherConnection)
   }
 
