@@ -82,12 +82,29 @@ struct BenchSettings: Sendable {
     let diagnostics = self.connection.diagnostics(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
     let plan = try load.plan(connection)
-    do throws(SystemError) {
+    do {
       var run = LoadRun(plan, diagnostics: diagnostics, signals: try Signals())
-      return run.run()
+      guard let summary = try run.run() else { return .ok }
+      return printed(TextReport.text(summary), diagnostics)
+    } catch let error as ConnectionError {
+      diagnostics.error("\(error)")
+      return ExitStatus(error)
     } catch {
-      diagnostics.error("\(error.call): \(error.explanation)")
+      diagnostics.error("\(error)")
       return .internalError
     }
+  }
+
+  private func printed(_ text: String, _ diagnostics: Diagnostics) -> ExitStatus {
+    var output = OutputBuffer(descriptor: 1)
+    output.append(text)
+    do throws(OutputError) {
+      try output.flush()
+    } catch {
+      guard case .system(let error) = error else { return .ok }
+      diagnostics.error("standard output: \(error.explanation)")
+      return .output
+    }
+    return .ok
   }
 }

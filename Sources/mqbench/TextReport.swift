@@ -33,7 +33,7 @@ enum TextReport {
       line(row("  network", measured.sendDelaySocket))
       line(row("  tool", measured.sendDelayTool))
     }
-    line(row("connect", measured.connect))
+    line(row("connect", measured.connect.connack))
     line()
     if topology.subscribers > 0 {
       line(
@@ -45,7 +45,8 @@ enum TextReport {
     line(
       "messages: \(summary.offered) due, \(measured.sent) sent, \(measured.acknowledged) acknowledged, \(refused) refused, "
         + "\(measured.inDoubt) in doubt; \(measured.lostConnections) connections lost")
-    line("limited by: \(summary.verdict.rawValue)")
+    let signs = summary.evidence.signs.map(\.rawValue).joined(separator: ", ")
+    line("limited by: \(summary.verdict.rawValue)\(signs.isEmpty ? "" : " (\(signs))")")
     return text
   }
 

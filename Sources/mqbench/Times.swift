@@ -24,6 +24,12 @@ struct Times: Sendable {
   /// What never came.
   mutating func recordEndless(_ count: Int) { endless += count }
 
+  /// Forgets all samples.
+  mutating func removeAll() {
+    histogram.reset()
+    (endless, maximum, minimum) = (0, 0, .max)
+  }
+
   mutating func add(_ other: Times) {
     histogram.add(other.histogram)
     endless += other.endless
