@@ -32,6 +32,13 @@ struct Schedule: Sendable {
     self.seed = seed
   }
 
+  /// The same at another rate.
+  func withRate(_ messagesPerSecond: Double) -> Schedule {
+    Schedule(
+      publishers: publishers, messagesPerSecond: messagesPerSecond, arrivals: arrivals, ramp: .nanoseconds(ramp),
+      seed: seed)
+  }
+
   /// Messages a second, over all publishers.
   var messagesPerSecond: Double { Double(rate) / 1e6 }
 

@@ -18,6 +18,8 @@ struct Summary: Sendable {
   let isInterrupted: Bool
   /// Seconds of the window that were measured.
   let seconds: Double
+  /// Seconds after the window in which messages could come.
+  let drainSeconds: Double
   /// When the arrivals began, in seconds since the beginning of 1970.
   let date: Int64
   /// The run, second by second, from the start of the arrivals.
@@ -70,6 +72,7 @@ struct Summary: Sendable {
     self.isInterrupted = isInterrupted
     let windowEnd = min(plan.windowEnd, (end - start).nanoseconds)
     seconds = Double(max(0, windowEnd - plan.windowStart)) / 1e9
+    drainSeconds = Double(max(0, (end - start).nanoseconds - windowEnd)) / 1e9
     for worker in workers {
       measured.add(worker.measurements)
       load.add(worker.load)
