@@ -29,6 +29,7 @@
 #if defined(__linux__)
 #include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/timex.h>
 #endif
@@ -123,6 +124,13 @@ static inline int unacknowledgedBytes(int descriptor) {
   return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 #else
   return -1;
+#endif
+}
+
+// Lets the calling thread be woken when its time has come. Otherwise the system saves power by up to 50 microseconds.
+static inline void wakePunctually(void) {
+#if defined(__linux__)
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 #endif
 }
 

@@ -25,7 +25,7 @@ final class RunState: Sendable {
 
   enum Phase: Int {
     case working
-    /// No more messages.
+    /// The window is over.
     case stopping
     /// No more connections.
     case leaving

@@ -89,15 +89,16 @@ struct Summary: Sendable {
     judge(watch, windowEnd)
   }
 
-  /// What did not come is longer than anything.
+  /// What was due and never sent.
+  var unsent: Int { plan.isClosed ? 0 : max(0, offered - measured.sent) }
+
+  /// What did not come is longer than anything, and so is what was due and never sent.
   private mutating func recordEndless() {
-    measured.endToEnd.recordEndless(lost)
-    if plan.qos != .atMostOnce { measured.acknowledgement.recordEndless(measured.inDoubt) }
-    for half in measured.halves.indices {
-      switch plan.headline {
-      case .endToEnd: measured.halves[half].recordEndless(lostInHalf[half])
-      case .acknowledgement, .sendDelay: break
-      }
+    measured.sendDelay.recordEndless(unsent)
+    measured.endToEnd.recordEndless(lost + Int(Double(unsent) * plan.topology.deliveriesPerMessage))
+    if plan.qos != .atMostOnce { measured.acknowledgement.recordEndless(measured.inDoubt + unsent) }
+    if plan.headline == .endToEnd {
+      for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
     }
     if plan.fansOut { measured.fanOut.recordEndless(incomplete) }
   }

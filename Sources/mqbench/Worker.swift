@@ -114,6 +114,7 @@ final class Worker: @unchecked Sendable {
   // MARK: - The loop
 
   private func work() {
+    wakePunctually()
     driver.spinLimit = .microseconds(50)
     while true {
       let deadline = deadline
@@ -218,11 +219,10 @@ final class Worker: @unchecked Sendable {
 
   private var isStopped = false
 
-  /// No more messages.
+  /// The window is over. What was due in it is still sent, however late.
   private func stop() {
     if isStopped { return }
     isStopped = true
-    agenda = DueHeap()
     if case .nanoseconds(let time) = measurements.endToEnd.rank(9990) { state.slowest.raise(to: Int(time)) }
   }
 
