@@ -43,7 +43,7 @@ extension Verb {
         """,
       options: OpenWords.options.descriptions,
       mainOptions: [
-        "--username", "--pw-from", "--tls", "--cafile", "--protocol-version", "--id", "--disable-clean-session", "-x",
+        "--username", "--pw-from", "--tls", "--protocol-version", "--id", "--disable-clean-session", "-x",
       ],
       examples: [
         Example("The broker of this machine.", "open localhost"),
