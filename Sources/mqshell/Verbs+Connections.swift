@@ -183,9 +183,10 @@ extension Shell {
   private func connectionPlan(_ settings: ConnectionSettings) throws(ShellError) -> ConnectionPlan {
     var plan = try reading { () throws(UsageError) in try settings.plan(compatibility) }
     plan.goesOnAfterInterrupt = isInteractive
-    try withoutSignals { [invocation, diagnostics] () throws(ShellError) in
+    let readPassword = { [invocation, diagnostics] () throws(ShellError) in
       try reading { () throws(UsageError) in try plan.readPassword(invocation, diagnostics) }
     }
+    if plan.asksAtTerminal { try withoutSignals(readPassword) } else { try readPassword() }
     return plan
   }
 

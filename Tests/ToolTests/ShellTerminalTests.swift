@@ -32,8 +32,8 @@ struct ShellTerminalTests {
     let terminal = try shell(broker, subscribedTo: "#")
     try terminal.type("pub t/half 'typed before")
     try terminal.read(until: "typed before")
-    try publish(broker, "other", (1...90).map { "message \($0)" })
-    try terminal.read(until: "other  message 90\r\n")
+    try publish(broker, "other", (1...100).map { "message \($0)" })
+    try terminal.read(until: "other  message 100\r\n")
     // The line is drawn again below the message.
     try terminal.read(until: "127.0.0.1> pub t/half 'typed before")
     try terminal.type(" and after'\r")
