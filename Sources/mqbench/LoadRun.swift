@@ -133,7 +133,11 @@ struct LoadRun: ~Copyable {
       let rate = rates.rates(state, at: time)
       let left = max(0, (plan.windowEnd - time) / 1_000_000_000)
       let phase = time < plan.windowStart ? "warm-up" : "measuring"
-      return "\(phase): \(rate.sent) sent/s, \(rate.delivered) delivered/s, \(left) s left"
+      let recent = state.recent
+      let times =
+        recent.second < 0
+        ? "" : ", p50 \(Figures.milliseconds(recent.p50)) p99 \(Figures.milliseconds(recent.p99)) ms"
+      return "\(phase): \(rate.sent) sent/s, \(rate.delivered) delivered/s\(times), \(left) s left"
     }
   }
 

@@ -97,7 +97,7 @@ struct Measurement {
     }
     if saved != .ok { return saved }
     if printed != .ok { return printed }
-    let status = GoalResult.status(goals, report)
+    let status = GoalResult.status(goals)
     for goal in goals where goal.isMet == false && status == .goalMissed {
       diagnostics.error("the goal \(goal.goal.text) was \(goal.outcome)")
     }
