@@ -8,7 +8,9 @@ struct BenchReport {
 
   /// The number in front of this word, in the lines that account for messages.
   func count(_ word: String) -> Int? {
-    for line in text.split(separator: "\n") where line.hasPrefix("deliveries:") || line.hasPrefix("messages:") {
+    // What did not fit into a line goes on in the next, behind two blanks.
+    for line in text.replacing("\n  ", with: " ").split(separator: "\n")
+    where line.hasPrefix("deliveries:") || line.hasPrefix("messages:") {
       for part in line.split(whereSeparator: { $0 == "," || $0 == ":" || $0 == ";" }) where part.hasSuffix(" " + word) {
         return part.split(separator: " ").first.flatMap { Int($0) }
       }

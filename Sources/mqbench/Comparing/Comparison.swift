@@ -134,13 +134,11 @@ struct Comparison: Sendable {
   /// Reports of different things cannot be compared: what differs, as it is named in them.
   static func difference(between reports: [Report]) -> String? {
     guard let first = reports.first else { return nil }
-    for report in reports.dropFirst() where report.scenario != first.scenario {
-      let names = first.scenario.map(\.name) + report.scenario.map(\.name)
-      for name in names {
-        let values = [first, report].map { $0.scenario.first { $0.name == name }?.value ?? "not there" }
+    for report in reports.dropFirst() {
+      for name in (first.scenario + report.scenario).map(\.name) {
+        let values = [first, report].map { $0.scenario.first { $0.name == name }?.value ?? "none" }
         if values[0] != values[1] { return "\(name): \(values[0]) and \(values[1])" }
       }
-      return "the order of the settings"
     }
     return nil
   }
