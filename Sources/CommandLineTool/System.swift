@@ -403,6 +403,9 @@ extension SystemError {
   /// A deadline came first.
   var isTimeout: Bool { number == ETIMEDOUT }
 
+  /// A signal came first.
+  var isInterruption: Bool { number == EINTR }
+
   /// Nobody reads the other end any more.
   var isClosedPipe: Bool { number == EPIPE }
 
