@@ -58,9 +58,7 @@ struct HTMLReport {
     put("</main>\n</body>\n</html>")
   }
 
-  private var scenarioText: String {
-    report.scenario.map { $0.value.isEmpty ? $0.name : "\($0.name) \($0.value)" }.joined(separator: ", ")
-  }
+  private var scenarioText: String { report.sentence }
 
   private var commandLine: Report.Item {
     let words = report.options.map { $0.joined(separator: " ") }
@@ -134,7 +132,7 @@ struct HTMLReport {
     for metric in [RateMetric.delivered, .sent] where report.runs[0].rates[metric] != nil {
       let spread = Spread(report.runs.map { $0.rate(metric) })
       tile(
-        "\(metric.rawValue)", Figures.rate(spread.median), "a second",
+        "\(metric.rawValue)", Figures.rate(spread.median), "/s",
         report.runs.count > 1 ? "\(Figures.rate(spread.least)) – \(Figures.rate(spread.most))" : "")
       break
     }
@@ -189,7 +187,7 @@ struct HTMLReport {
     if second != headline, report.runs[typical].times[second] != nil { shown.append((second, "b")) }
     let all = shown.flatMap { curve in report.runs.compactMap { $0.times[curve.metric] } }.filter(\.hasEnded)
     guard let least = all.map(\.minimum).min(), let most = all.map(\.maximum).max() else { return }
-    let range = Plot.roundRange(max(0.001, Double(least) / 1e6), max(0.002, Double(most) / 1e6))
+    let range = Plot.roundRange(max(0.001, Double(least) / 1e6), max(0.002, Double(most) / 1e6 * 1.2))
     let count = max(20, all.map(\.count).max() ?? 20)
     var plot = Plot(
       "Latency by percentile", horizontal: .linear(from: 0, to: decades(Double(count))),
@@ -274,7 +272,10 @@ struct HTMLReport {
     rates.line(sent, colour: "b dashed")
     picture("Messages a second", which + "Level lines mean that the load was carried evenly.", legend, rates)
 
-    let rows = run.seconds.filter { !$0.samples.isEmpty }.map { (Double($0.number) + 0.5, Times($0.samples)) }
+    // What comes late stands alone in its second, unless much does.
+    let rows = run.seconds.filter { !$0.samples.isEmpty && (Double($0.number) < run.window || run.drain >= 2) }.map {
+      (Double($0.number) + 0.5, Times($0.samples))
+    }
     guard let least = rows.map(\.1.minimum).min(), let longest = rows.map(\.1.maximum).max(), rows.count > 1 else {
       return
     }
@@ -289,7 +290,7 @@ struct HTMLReport {
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(5000)) }, colour: "a")
     picture(
       "Latency over time", which + "End to end, by the second in which messages came.",
-      [("median", "a"), ("99 % were faster", "b"), ("slowest", "c")], latency)
+      [("half were faster", "a"), ("99 % were faster", "b"), ("slowest", "c")], latency)
   }
 
   private static func point(_ x: Double, _ value: Times.Value) -> (Double, Double)? {
@@ -305,7 +306,8 @@ struct HTMLReport {
 
   /// A round number as short as it gets.
   private static func short(_ number: Double) -> String {
-    number >= 1 ? Figures.grouped(Int(number)) : Figures.decimals(number, number >= 0.1 ? 1 : number >= 0.01 ? 2 : 3)
+    number >= 1 || number == 0
+      ? Figures.grouped(Int(number)) : Figures.decimals(number, number >= 0.1 ? 1 : number >= 0.01 ? 2 : 3)
   }
 
   private static func share(_ hundredths: Int) -> String { "\(Figures.percentile(hundredths).dropFirst()) %" }

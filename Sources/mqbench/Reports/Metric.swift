@@ -10,10 +10,10 @@ enum TimeMetric: String, CaseIterable, Hashable, Sendable {
   case sendDelayWindow = "send_delay_window"
   case sendDelaySocket = "send_delay_socket"
   case sendDelayTool = "send_delay_tool"
+  case connect
   case name = "connect_name"
   case transport = "connect_transport"
   case layers = "connect_layers"
-  case connect
   case suback = "connect_suback"
   case roundTrip = "tcp_round_trip"
   case loopLag = "loop_lag"

@@ -20,7 +20,7 @@ enum PercentileReport {
         column(Double(min(sample.nanoseconds, times.maximum)) / 1e6, 3, 12) + " " + column(reached, 12, 14) + " "
         + Figures.right("\(upTo)", 10)
       text += (upTo < count ? " " + column(1 / rest, 2, 14) : "") + "\n"
-      while share <= reached, share < 1 { share = next(share) }
+      while share <= reached, upTo < count { share = next(share) }
     }
     text += "#[Mean    = \(column(times.hasEnded ? times.mean / 1e6 : 0, 3, 12)), StdDeviation   = "
     text += "\(column(times.hasEnded ? times.standardDeviation / 1e6 : 0, 3, 12))]\n"

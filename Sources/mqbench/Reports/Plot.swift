@@ -20,7 +20,7 @@ struct Plot {
   static let height = 300.0
   private let left = 76.0
   private let right = 16.0
-  private let top = 18.0
+  private let top = 26.0
   private let bottom = 44.0
 
   private let horizontal: Scale

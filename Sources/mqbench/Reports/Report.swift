@@ -60,6 +60,19 @@ struct Report: Sendable {
     var values: [(name: String, value: Double)] = []
   }
 
+  /// The scenario as one reads it aloud: `10 publishers, 10 subscribers, 10 topics, QoS 1, 64 bytes, 1,000 messages a second`.
+  var sentence: String {
+    scenario.map { item in
+      switch item.name {
+      case "publishers", "subscribers", "topics", "bytes":
+        "\(item.value) \(item.value == "1" ? String(item.name.dropLast()) : item.name)"
+      case "rate": "\(item.value) messages a second"
+      case "seconds": "\(item.value) s"
+      default: item.value.isEmpty ? item.name : "\(item.name) \(item.value)"
+      }
+    }.joined(separator: ", ")
+  }
+
   /// What limited the runs: the worst of them.
   var verdict: Verdict {
     let verdicts = runs.map(\.verdict)
