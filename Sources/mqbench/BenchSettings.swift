@@ -1,3 +1,4 @@
+internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
@@ -86,6 +87,8 @@ struct BenchSettings: Sendable {
   private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     let plan = try connection.plan(invocation.compatibility)
     let diagnostics = connection.diagnostics(invocation.compatibility)
+    // As many as there may be: whoever measures comes with thousands.
+    _ = raiseDescriptorLimit(.max)
     do {
       var sink = try Sink(
         on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port, forwards: forwards,

@@ -24,7 +24,11 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    return try load.plan(connection)
+    let plan = try load.plan(connection)
+    if !settings.report.isForced { try plan.checkBroker() }
+    try plan.checkDescriptors()
+    try plan.checkPorts()
+    return plan
   }
 
   /// How a series of runs ended.

@@ -43,7 +43,10 @@ struct ReportSettings: Sendable {
       Option(
         OptionDescription(
           long: "yes", section: .report, summary: "do what is refused otherwise because it is hardly meant",
-          details: "Compare reports of different things, or reports that say that mqbench was the limit.")
+          details: """
+            Load a broker beyond this machine and private networks with more than 100 messages a second or 100 clients, or as fast as \
+            it can. Compare reports of different things, or reports that say that mqbench was the limit.
+            """)
       ) { $0.isForced = true },
     ]
 

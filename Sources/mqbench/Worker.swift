@@ -322,11 +322,24 @@ final class Worker: @unchecked Sendable {
           case .publisher(let publisher): publisher.client
           case .subscriber(let subscriber): subscriber.client
           }
+        if plan.retain, case .publisher(let publisher) = role { removeRetained(publisher) }
         client.disconnect(at: driver.now)
       }
       open = roles.count
     }
     return open <= 0
+  }
+
+  /// Leaves no retained message behind: an empty one takes the place of a topic's last [MQTT-3.3.1-6].
+  private func removeRetained(_ publisher: Publisher) {
+    guard publisher.next > 0, publisher.client.isConnected else { return }
+    for topic in publisher.topics {
+      topic.withUnsafeBytes { topic in
+        _ = try? publisher.client.publish(
+          topic: topic, payload: UnsafeRawBufferPointer(start: nil, count: 0), qos: .atMostOnce, retain: true,
+          properties: noProperties, at: driver.now)
+      }
+    }
   }
 
   // MARK: - Publishing
@@ -638,7 +651,8 @@ final class Worker: @unchecked Sendable {
       measurements.corrupted += 1
       return
     case .foreign:
-      measurements.foreign += 1
+      // When all is over, retained messages are removed by empty ones.
+      if !state.isLeaving { measurements.foreign += 1 }
       return
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
