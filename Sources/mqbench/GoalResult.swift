@@ -57,7 +57,7 @@ struct GoalResult: Sendable {
     switch isMet {
     case true: "met: \(measured)"
     case false: "missed: \(measured)"
-    case nil: "cannot be told: \(measured)"
+    case nil: "cannot be told (\(measured))"
     }
   }
 

@@ -10,7 +10,9 @@ struct LoadRun: ~Copyable {
   private let signals: Signals
   private let state = RunState()
   private var driver = Driver()
-  private var isInterrupted = false
+  /// The signal that ended the run before its time.
+  private(set) var interruption: Signal?
+  private var isInterrupted: Bool { interruption != nil }
 
   private static let look: Duration = .milliseconds(50)
 
@@ -117,7 +119,7 @@ struct LoadRun: ~Copyable {
   private mutating func look() {
     if case .ready = driver.next(until: Instant.now + Self.look), let signal = signals.next() {
       if isInterrupted { Signals.die(of: signal) }
-      isInterrupted = true
+      interruption = signal
     }
   }
 

@@ -77,7 +77,7 @@ struct BenchReportTests {
   func goals() throws {
     for (goal, status, words) in [
       ("p50<60s loss=0", 0, "goal: p50<60s met: "), ("p50<1us", 31, "goal: p50<1us missed: "),
-      ("p99.99<60s", 32, "goal: p99.99<60s cannot be told: "),
+      ("p99.99<60s", 32, "goal: p99.99<60s cannot be told (too few samples)"),
     ] as [(String, Int32, String)] {
       let tool = try load(["--goal", goal])
       // On a machine that is busy with something else nothing can be told, and that is said.
@@ -154,6 +154,20 @@ struct BenchReportTests {
     let merged = try ToolProcess.run("mqbench", ["merge", base, base, "--save", page])
     #expect(merged.end == .exited(0) && merged.outputText.contains("8 runs"), "\(merged.outputText)\(merged.errorText)")
     #expect(try String(contentsOfFile: page, encoding: .utf8).contains("The runs"))
+  }
+
+  @Test("Ctrl-C has the report so far, and the shell sees what ended it", .needs("mosquitto"))
+  func interruption() throws {
+    let folder = try TemporaryFolder()
+    let broker = try RealBroker(lines: ["log_type all"])
+    let tool = try ToolProcess(
+      "mqbench",
+      ["load"] + broker.options + short + ["--duration", "60", "--runs", "3", "--save", "\(folder.path)/r.json"])
+    Expect.eventually { broker.log.contains("Received PUBLISH") }
+    tool.signal(2)
+    #expect(try tool.wait() == .signaled(2), "\(tool.errorText)")
+    #expect(tool.outputText.contains("interrupted: ") && tool.outputText.contains(" 0 lost"), "\(tool.outputText)")
+    #expect((try json("\(folder.path)/r.json")["runs"] as? [[String: Any]])?.first?["interrupted"] as? Bool == true)
   }
 
   @Test("two brokers are measured in turn", .needs("mosquitto"))

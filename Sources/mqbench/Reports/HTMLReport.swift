@@ -79,7 +79,7 @@ struct HTMLReport {
         + "\(Figures.decimals(first.window, first.window < 10 ? 1 : 0)) s, after \(Figures.decimals(first.windowStart, 1)) s of warm-up"
         + "\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
     put("<section class=\"verdict \(report.verdict.rawValue)\"><strong>\(Self.headline(report))</strong>")
-    put("<p>\(escaped(TextReport.explanation(report).capitalized)). \(Self.consequence(report))</p>")
+    put("<p>\(Self.explanation(report, because: escaped(TextReport.because(report))))</p>")
     if !report.isSteady {
       put(
         "<p><b>Not steady:</b> the backlog grew or the latency drifted while it was measured; a longer window would say something else.</p>"
@@ -108,15 +108,17 @@ struct HTMLReport {
     }
   }
 
-  private static func consequence(_ report: Report) -> String {
+  private static func explanation(_ report: Report, because: String) -> String {
     switch report.verdict {
     case .none: "Neither mqbench nor the network held anything up: the figures are the broker’s."
     case .broker:
       report.isClosed
-        ? "In a closed loop each publisher waits for its acknowledgements; nothing here says how long messages take under a given load."
-        : "Neither mqbench nor the network held anything up."
-    case .network: "The figures say little about the broker."
-    case .tool: "The figures say what mqbench could do, not what the broker can."
+        ? "In a closed loop each publisher waits for its acknowledgements: nothing here says how long messages take under a given load."
+        : "It did not carry the load\(because). Neither mqbench nor the network held anything up."
+    case .network:
+      "It held messages up between mqbench and the broker\(because). The figures say little about the broker."
+    case .tool:
+      "mqbench or its machine was late itself\(because). The figures say what mqbench could do here, not what the broker can."
     }
   }
 
@@ -195,7 +197,7 @@ struct HTMLReport {
     for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Self.short(value)) ms") }
     for percentile in [0, 5000, 9000, 9900, 9990, 9999] where 10_000 <= (10_000 - percentile) * count {
       plot.horizontalTick(
-        decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "all" : Self.share(percentile))
+        decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "0 %" : Self.share(percentile))
     }
     plot.caption("share of messages that took no longer")
     let main = report.runs[typical].times[headline]
@@ -397,7 +399,6 @@ extension String {
   fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
   fileprivate var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
-  fileprivate var capitalized: String { hasPrefix("mqbench") ? self : prefix(1).uppercased() + dropFirst() }
 }
 
 extension HTMLReport {

@@ -141,23 +141,28 @@ struct TextReport {
     if report.runs.contains(where: \.isInterrupted) {
       line("interrupted: the figures are about what there was until then")
     }
-    if !report.isSteady { line("not steady: the window was too short, or the load more than can be carried for long") }
+    if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
     for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
   }
 
   /// What the verdict means.
   static func explanation(_ report: Report) -> String {
-    let signs = report.runs.filter { $0.verdict == report.verdict }.flatMap(\.signs)
-    var unique: [String] = []
-    for sign in signs where !unique.contains(sign) { unique.append(sign) }
-    let because = unique.isEmpty ? "" : " (\(unique.joined(separator: ", ")))"
+    let because = because(report)
     return switch report.verdict {
     case .tool: "mqbench or its machine was; the figures are no better than that\(because)"
     case .network: "what lies between mqbench and the broker\(because)"
     case .broker: report.isClosed ? "as fast as broker and window allow" : "it did not carry the load\(because)"
     case .none: "the load was carried"
     }
+  }
+
+  /// What speaks for the verdict, in parentheses.
+  static func because(_ report: Report) -> String {
+    let signs = report.runs.filter { $0.verdict == report.verdict }.flatMap(\.signs)
+    var unique: [String] = []
+    for sign in signs where !unique.contains(sign) { unique.append(sign) }
+    return unique.isEmpty ? "" : " (\(unique.joined(separator: ", ")))"
   }
 
   private static let names = 17
