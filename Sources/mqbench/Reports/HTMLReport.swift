@@ -110,7 +110,7 @@ struct HTMLReport {
 
   private static func explanation(_ report: Report, because: String) -> String {
     switch report.verdict {
-    case .none: "Neither mqbench nor the network held anything up: the figures are the broker’s."
+    case .none: "Up to p99 neither mqbench nor the network held anything up: the figures are the broker’s."
     case .broker:
       report.isClosed
         ? "In a closed loop each publisher waits for its acknowledgements: nothing here says how long messages take under a given load."
