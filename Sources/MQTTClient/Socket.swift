@@ -66,6 +66,14 @@ package struct Socket: ~Copyable {
     return made
   }
 
+  /// Standard input, if somebody has made it a socket that listens.
+  package static func inherited() -> Socket? {
+    var listens: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens != 0 else { return nil }
+    return Socket(0, isInternet: true)
+  }
+
   /// The TCP port that it is bound to.
   package var port: UInt16 { SocketAddress(of: descriptor)?.port ?? 0 }
 

@@ -8,8 +8,12 @@ struct Measurement {
   private let invocation: Invocation
   let diagnostics: Diagnostics
   private let savedOptions: [[String]]
+  private let command: BenchSettings.Command
 
-  init(_ settings: BenchSettings, _ invocation: Invocation, savedOptions: [[String]]) throws(UsageError) {
+  init(
+    _ settings: BenchSettings, _ command: BenchSettings.Command, _ invocation: Invocation, savedOptions: [[String]]
+  ) throws(UsageError) {
+    self.command = command
     self.settings = settings
     self.invocation = invocation
     self.savedOptions = savedOptions
@@ -24,7 +28,7 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let plan = try load.plan(connection)
+    let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
     if !settings.report.isForced { try plan.checkBroker() }
     try plan.checkDescriptors()
     try plan.checkPorts()
@@ -79,6 +83,9 @@ struct Measurement {
 
   func load() throws(UsageError) -> ExitStatus {
     let plan = try plan(settings.connection, settings.load)
+    if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
+      throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
+    }
     var summaries: [Summary] = []
     var failure: ExitStatus?
     let count = settings.report.runs ?? 1
@@ -95,7 +102,18 @@ struct Measurement {
       failure = status(error)
     }
     guard !summaries.isEmpty else { return failure ?? ended(.ok) }
-    let status = ended(finish(Report(summaries, options: savedOptions)))
+    var report = Report(summaries, options: savedOptions)
+    if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
+      do {
+        if let calibration = try calibrate(plan) {
+          report.environment += calibration.items(Spread.median(summaries.map { $0.headline.percentile(9900) }))
+        }
+      } catch {
+        failure = status(error)
+      }
+    }
+    let status = ended(finish(report))
+    if plan.connectsOnly, summaries.allSatisfy({ $0.connected == 0 }) { return .cannotConnect }
     return failure ?? status
   }
 

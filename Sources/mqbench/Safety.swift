@@ -10,7 +10,7 @@ extension LoadPlan {
   static let modestClients = 100
 
   private var isModest: Bool {
-    !isClosed && clientCount <= Self.modestClients
+    !isClosed && clientCount <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
       && schedule.messagesPerSecond * max(1, topology.deliveriesPerMessage) <= Self.modestRate
   }
 

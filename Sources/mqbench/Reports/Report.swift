@@ -93,6 +93,9 @@ extension Report.Run {
     return times[.sendDelay] != nil ? .sendDelay : .connect
   }
 
+  /// Nothing but connections.
+  var isConnect: Bool { counts[.clients] != nil }
+
   func count(_ metric: CountMetric) -> Int { counts[metric] ?? 0 }
   func rate(_ metric: RateMetric) -> Double { rates[metric] ?? 0 }
 

@@ -41,7 +41,10 @@ struct TextReport {
   // MARK: - Parts
 
   private mutating func heading(_ report: Report) {
-    lines("mqbench load: \(report.sentence)" + (report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : ""))
+    let command = report.runs.contains(where: \.isConnect) ? "connect" : "load"
+    lines(
+      "mqbench \(command): \(report.sentence)" + (report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : "")
+    )
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
     var place = "broker \(value("broker") ?? "unknown")"
     if let version = value("protocol") { place += ", \(version)" }
@@ -60,7 +63,7 @@ struct TextReport {
       Figures.left("time, ms", Self.names)
         + heads.map { Figures.right($0, Self.column) }.joined())
     var hasLost = false
-    for metric in TimeMetric.allCases where metric.isOnScreen {
+    for metric in TimeMetric.allCases where metric.isOnScreen || first.isConnect && metric.isStage {
       let all = report.runs.compactMap { $0.times[metric] }
       guard all.contains(where: { !$0.isEmpty }) else { continue }
       let columns = Self.columns(all)
@@ -117,6 +120,15 @@ struct TextReport {
 
   private mutating func counts(_ report: Report) {
     func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
+    if report.runs.contains(where: \.isConnect) {
+      line(
+        "clients: \(sum(.clients)) tried, \(sum(.connected)) accepted, \(sum(.failedAttempts)) failed, "
+          + "\(sum(.lostConnections)) lost later")
+      for item in report.runs.flatMap(\.evidence) where item.name.hasPrefix("failed to connect") {
+        lines("\(item.name): \(Self.safe(item.value))")
+      }
+      return
+    }
     func named(_ metrics: [(CountMetric, String)]) -> String {
       metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
     }
@@ -143,6 +155,9 @@ struct TextReport {
     }
     if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
+    for item in report.environment where item.name == "floor" || item.name == "ceiling" {
+      lines("\(item.name): \(item.value)")
+    }
     for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
   }
 
@@ -153,7 +168,7 @@ struct TextReport {
     case .tool: "mqbench or its machine was; the figures are no better than that\(because)"
     case .network: "what lies between mqbench and the broker\(because)"
     case .broker: report.isClosed ? "as fast as broker and window allow" : "it did not carry the load\(because)"
-    case .none: "the load was carried"
+    case .none: report.runs.contains(where: \.isConnect) ? "all were accepted" : "the load was carried"
     }
   }
 
