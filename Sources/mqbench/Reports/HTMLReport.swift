@@ -58,6 +58,8 @@ struct HTMLReport {
     put("</main>\n</body>\n</html>")
   }
 
+  private var isConnect: Bool { report.runs.contains { $0.isConnect } }
+
   private var scenarioText: String { report.sentence }
 
   private var commandLine: Report.Item {
@@ -70,7 +72,7 @@ struct HTMLReport {
   private mutating func heading() {
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }?.value }
     let first = report.runs[0]
-    put("<header><p class=\"eyebrow\">mqbench load report</p>")
+    put("<header><p class=\"eyebrow\">mqbench \(isConnect ? "connect" : "load") report</p>")
     put("<h1>\(escaped(value("broker") ?? "MQTT broker"))</h1>")
     put("<p class=\"lead\">\(escaped(scenarioText))</p>")
     let count = report.runs.count
@@ -101,7 +103,7 @@ struct HTMLReport {
 
   private static func headline(_ report: Report) -> String {
     switch report.verdict {
-    case .none: "The load was carried"
+    case .none: report.runs.contains { $0.isConnect } ? "All were accepted" : "The load was carried"
     case .broker: report.isClosed ? "As fast as it goes" : "The broker was the limit"
     case .network: "The network was the limit"
     case .tool: "mqbench was the limit"
@@ -131,7 +133,7 @@ struct HTMLReport {
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
         range(values))
     }
-    for metric in [RateMetric.delivered, .sent] where report.runs[0].rates[metric] != nil {
+    for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
       let spread = Spread(report.runs.map { $0.rate(metric) })
       tile(
         "\(metric.rawValue)", Figures.rate(spread.median), "/s",
@@ -199,7 +201,7 @@ struct HTMLReport {
       plot.horizontalTick(
         decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "0 %" : Self.share(percentile))
     }
-    plot.caption("share of messages that took no longer")
+    plot.caption("share that took no longer")
     let main = report.runs[typical].times[headline]
     if let main, main.endless > 0 {
       plot.shade(
@@ -223,8 +225,8 @@ struct HTMLReport {
     if shown.count > 1 { legend.append(("until acknowledged", "b")) }
     if report.runs.count > 1 { legend.append(("the other runs", "faint")) }
     picture(
-      "How long messages took",
-      "Each step to the right leaves a tenth of the messages: the curve’s right end is the slowest one.",
+      isConnect ? "How long connecting took" : "How long messages took",
+      "Each step to the right leaves a tenth of them: the curve’s right end is the slowest one.",
       legend, plot)
   }
 
