@@ -85,6 +85,10 @@ public final class Client {
   private var phase = Phase.idle
   private var reconnect: ReconnectPolicy
   private var fallbackVersions: ArraySlice<ProtocolVersion>
+  /// When the present version is given up because CONNACK has not come, if another one is left.
+  private var versionDeadline: Instant?
+  /// Whether silence led to the present version: that says less of the broker than an answer.
+  private var isVersionGuessed = false
   /// Whether a broker has ever accepted us: from then on the version stays.
   private var hasBeenAccepted = false
   private var subscribeRequests: [SubscribeRequest] = []
@@ -385,7 +389,7 @@ public final class Client {
   var deadline: Instant? {
     switch phase {
     case .idle, .over: nil
-    case .connecting(let until): min(until, connection.deadline ?? until)
+    case .connecting(let until): min(until, versionDeadline ?? until, connection.deadline ?? until)
     case .connected: connection.deadline
     case .waiting(let until), .leaving(let until): until
     }
@@ -398,6 +402,10 @@ public final class Client {
       let error = ConnectionError.timedOut(
         connection.stage, endpoint: connection.place, after: settings.connectTimeout)
       ended(error, at: now)
+    case .connecting(let until) where versionDeadline.map { now >= $0 } == true:
+      versionDeadline = nil
+      // amqtt takes an MQTT 5 CONNECT with properties for one of 3.1.1 that is not all there.
+      if connection.stage == .connack, fallBack(at: now, until: until) { isVersionGuessed = true }
     case .waiting(let until) where now >= until:
       attempt(at: now)
     case .leaving(let until) where now >= until:
@@ -427,7 +435,7 @@ public final class Client {
     case .connected(let packet, _):
       if beginsAnew(packet, at: now) { return nil }
       phase = .connected
-      if !hasBeenAccepted { settings.reportVersion?(version) }
+      if !hasBeenAccepted, !isVersionGuessed { settings.reportVersion?(version) }
       hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
@@ -498,11 +506,11 @@ public final class Client {
   }
 
   /// Tries the next version at once, if there is one.
-  private func fallBack(at now: Instant) -> Bool {
+  private func fallBack(at now: Instant, until end: Instant? = nil) -> Bool {
     guard let version = fallbackVersions.popFirst() else { return false }
     connection.close()
     connection.session.settings.version = version
-    connect(at: now)
+    connect(at: now, until: end)
     return true
   }
 
@@ -525,8 +533,11 @@ public final class Client {
 
   private func putOff() { phase = .waiting(until: .now + .milliseconds(100)) }
 
-  private func connect(at now: Instant) {
-    phase = .connecting(until: now + settings.connectTimeout)
+  private func connect(at now: Instant, until end: Instant? = nil) {
+    let end = end ?? now + settings.connectTimeout
+    phase = .connecting(until: end)
+    // Half of the time for this version, the rest for the next.
+    versionDeadline = fallbackVersions.isEmpty ? nil : now + settings.connectTimeout / 2
     connection.open(at: now)
   }
 
@@ -578,6 +589,7 @@ public final class Client {
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version
         fallbackVersions = settings.fallbackVersions[...]
+        isVersionGuessed = false
       }
       phase = .waiting(until: now + delay)
       pending.append(.outage(error, retryIn: delay))

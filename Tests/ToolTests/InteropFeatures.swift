@@ -173,7 +173,7 @@ struct FeatureTrial {
 
   private func start(_ tool: String, _ arguments: [String], input: ToolProcess.Input = .none) throws -> ToolProcess {
     // Notices tell when a tool is ready. The tool's own limit ends it, so that a test that has to end it tells of a hang.
-    let limits = ["--log", "notice", "-W", "\(patience)"]
+    let limits = ["--log", "notice", "-W", "\(patience)", "--connect-timeout", "3"]
     return try ToolProcess(tool, options + versionOptions + arguments + limits, input: input)
   }
 
