@@ -25,6 +25,8 @@ struct Dialer: ~Copyable {
 
   static let attemptDelay: Duration = .milliseconds(250)
   static let hostDelay: Duration = .seconds(2)
+  /// How long to wait before a unix socket is tried again whose queue of clients is full: the system tells no other way.
+  static let queueDelay: Duration = .milliseconds(10)
 
   /// - Parameters:
   ///   - addresses: those of each host by themselves.
@@ -78,6 +80,11 @@ struct Dialer: ~Copyable {
         let local = locals?.first { $0.family == address.family }
         attempts.append(Attempt(try Socket.connecting(to: address, from: local), address))
       } catch {
+        if case .system("connect", EAGAIN, _) = error {
+          waiting[0].insert(address, at: 0)
+          nextAttempt = now + Self.queueDelay
+          return
+        }
         firstError = firstError ?? error
         if hasMoreOfThisHost { continue }
       }

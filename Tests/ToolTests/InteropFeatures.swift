@@ -22,9 +22,8 @@ struct FeatureFailure: Error, CustomStringConvertible {
   let description: String
 }
 
-/// The tools against one listener of a broker: each method shows a feature, or throws what was seen instead.
+/// The tools against a broker: each method shows a feature, or throws what was seen instead.
 struct FeatureTrial {
-  let listener: ForeignBroker.Listener
   /// The word after `-V`; nil leaves it to the tool.
   let version: String?
   /// Whether MQTT 5 will be spoken.
