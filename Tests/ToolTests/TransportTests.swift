@@ -78,6 +78,8 @@ final class Way: Sendable {
 /// Every way to a broker, for each tool.
 @Suite(.needs("mosquitto", "microsocks", "tinyproxy", "openssl"))
 struct TransportTests {
+  private static let each: [Transport] = [.tcp, .tls, .webSocket, .webSocketOverTLS, .unix, .socks, .httpProxy]
+
   @Test("a value goes through, published and received, whatever its size", arguments: Transport.allCases)
   func value(transport: Transport) throws {
     let way = try Way(transport)
@@ -97,8 +99,7 @@ struct TransportTests {
 
   @Test(
     "every tool does its work over every transport",
-    arguments: [.tcp, .tls, .webSocket, .webSocketOverTLS, .unix, .socks, .httpProxy] as [Transport],
-    ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench"])
+    arguments: each, ["mqpub", "mqsub", "mqrr", "mqshell"])
   func pair(transport: Transport, tool: String) throws {
     let way = try Way(transport)
     let direct = way.broker.options
@@ -115,15 +116,23 @@ struct TransportTests {
       let request = try ToolProcess.run(tool, way.options + ["-t", "ask", "-m", "question"])
       expectSuccess(request)
       #expect(request.outputText == "question\n")
-    case "mqshell":
+    default:
       let script = "sub t; pub -q 1 t 21.5; expect t payload = 21.5 within 5s"
       let shell = try ToolProcess.run(tool, way.options + ["-c", script])
       #expect(shell.end == .exited(0), "\(shell.errorText)")
-    default:
-      let words = ["load", "--warm-up", "0.1", "--duration", "0.5", "--rate", "100"]
-      let load = try ToolProcess.run(tool, words + way.options)
-      #expect(load.end == .exited(0), "\(load.errorText)")
-      #expect(load.outputText.contains(" 0 lost"), "\(load.outputText)")
+    }
+  }
+
+  @Test("mqbench does its work over every transport, all at the same time")
+  func bench() throws {
+    let words = ["load", "--warm-up", "0.1", "--duration", "0.5", "--rate", "100"]
+    let runs = try Self.each.map { transport in
+      let way = try Way(transport)
+      return (transport, way, try ToolProcess("mqbench", words + way.options))
+    }
+    for (transport, _, tool) in runs {
+      #expect(try tool.wait() == .exited(0), "\(transport): \(tool.errorText)")
+      #expect(tool.outputText.contains(" 0 lost"), "\(transport): \(tool.outputText)")
     }
   }
 
