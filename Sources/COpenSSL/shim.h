@@ -19,6 +19,10 @@ static inline int contextSetMinimumVersion(SSL_CTX *context, int version) {
   return (int)SSL_CTX_set_min_proto_version(context, version);
 }
 
+static inline int contextSetMaximumVersion(SSL_CTX *context, int version) {
+  return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
 static inline int contextMaximumVersion(SSL_CTX *context) { return (int)SSL_CTX_get_max_proto_version(context); }
 
 static inline void contextForbidRenegotiation(SSL_CTX *context) { SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); }

@@ -252,6 +252,55 @@ public enum System {
     }
   }
 
+  /// Puts `contents` in the place of a file, all at once and on the disk: nobody sees half of it, and a failure leaves the old
+  /// one. What is no regular file, such as a pipe, is written to.
+  public static func replaceFile(_ path: [UInt8], contents: [UInt8]) throws(SystemError) {
+    let new = try newFile(besides: path)
+    do throws(SystemError) {
+      var written = 0
+      while written < contents.count {
+        written += try contents.withUnsafeBufferPointer { (bytes) throws(SystemError) in
+          try write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[written...]), to: new.descriptor)
+        }
+      }
+      if new.path != path { try sync(new.descriptor) }
+    } catch {
+      close(new.descriptor)
+      if new.path != path { removeFile(new.path) }
+      throw error
+    }
+    close(new.descriptor)
+    guard new.path != path else { return }
+    let result = withPath(new.path) { new in withPath(path) { path in rename(new, path) } }
+    if result != 0 {
+      let error = SystemError(call: "rename", number: errno)
+      removeFile(new.path)
+      throw error
+    }
+  }
+
+  /// Throws what `replaceFile` would throw for want of a folder or a right.
+  public static func checkReplacing(_ path: [UInt8]) throws(SystemError) {
+    let new = try newFile(besides: path)
+    close(new.descriptor)
+    if new.path != path { removeFile(new.path) }
+  }
+
+  /// A new file in the folder of `path`, or what `path` is when that is no regular file.
+  private static func newFile(besides path: [UInt8]) throws(SystemError) -> (descriptor: Int32, path: [UInt8]) {
+    var status = stat()
+    let exists = withPath(path) { stat($0, &status) } == 0
+    if exists, status.st_mode & S_IFMT != S_IFREG {
+      let descriptor = withPath(path) { open($0, O_WRONLY | O_CLOEXEC) }
+      guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+      return (descriptor, path)
+    }
+    let newPath = path + Array(".new\(getpid())".utf8)
+    let descriptor = withPath(newPath) { open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666) }
+    guard descriptor >= 0 else { throw SystemError(call: "open", number: errno) }
+    return (descriptor, newPath)
+  }
+
   /// Closes a descriptor.
   static func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
 
@@ -353,6 +402,9 @@ extension SystemError {
 
   /// A deadline came first.
   var isTimeout: Bool { number == ETIMEDOUT }
+
+  /// A signal came first.
+  var isInterruption: Bool { number == EINTR }
 
   /// Nobody reads the other end any more.
   var isClosedPipe: Bool { number == EPIPE }

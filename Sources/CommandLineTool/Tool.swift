@@ -142,7 +142,9 @@ public struct CommandLineReader: Sendable {
     _ words: [[UInt8]], _ compatibility: Compatibility, environment: (String) -> [UInt8]?,
     hide: (Int, Range<Int>) -> Void = { _, _ in }
   ) throws(UsageError) -> Request {
-    let table = OptionTable(tool: description.name.rawValue, options: options, otherTools: otherTools)
+    let table = OptionTable(
+      tool: description.name.rawValue, options: options, otherTools: otherTools, hints: description.hints)
+    let commands = description.commands
     var parser = OptionParser(words, from: 1, table: table)
     var typed: [OptionUse] = []
     /// Files of options that were named, in their order.
@@ -155,7 +157,7 @@ public struct CommandLineReader: Sendable {
         hide(word, start + secret.lowerBound..<start + secret.upperBound)
       }
       switch options[use.option].name {
-      case "--help": return .text(HelpText.text(description, options: options), compatibility.helpStatus)
+      case "--help": return .text(help(commands, typed), compatibility.helpStatus)
       case "--version": return .text("\(compatibility.program) (mqtools) \(Version.number)\n", compatibility.helpStatus)
       case "--generate":
         do { return .text(try generated(Argument(use.words[0], from: use.source)), .ok) } catch {
@@ -168,6 +170,13 @@ public struct CommandLineReader: Sendable {
       default: break
       }
       typed.append(use)
+    }
+    if !commands.isEmpty, !showsSettings {
+      let words = operands(typed)
+      if let first = words.first, first.elementsEqual("help".utf8) {
+        return .text(help(commands, Array(typed.dropFirst())), .ok)
+      }
+      try check(typed, against: commands)
     }
 
     var invocation = Invocation(uses: [], compatibility: compatibility, showsSettings: showsSettings)
@@ -190,6 +199,47 @@ public struct CommandLineReader: Sendable {
     invocation.uses += typed
     invocation.logsJSON = invocation.uses.contains { options[$0.option].name == Self.logJSON }
     return .run(invocation)
+  }
+
+  // MARK: - Commands
+
+  /// The words that are no options.
+  private func operands(_ uses: [OptionUse]) -> [[UInt8]] {
+    uses.filter { options[$0.option].isOperand }.map { $0.words[0] }
+  }
+
+  /// The help of the command that was typed, or of the tool.
+  private func help(_ commands: [ToolDescription.Command], _ typed: [OptionUse]) -> String {
+    guard !commands.isEmpty else { return HelpText.text(description, options: options) }
+    guard let word = operands(typed).first, let command = commands.first(where: { word.elementsEqual($0.name.utf8) })
+    else { return HelpText.overview(description, commands) }
+    let names = command.optionNames()
+    return HelpText.text(
+      description, command,
+      options: options.filter { names.contains($0.name) || ($0.section == .general && !$0.isOperand) })
+  }
+
+  /// Refuses options that the command that was typed does not take, and says whose they are. (Files and variables may hold what
+  /// other commands take.)
+  private func check(_ typed: [OptionUse], against commands: [ToolDescription.Command]) throws(UsageError) {
+    let name = description.name.rawValue
+    let list = "'\(name) help' lists them"
+    guard let word = operands(typed).first else {
+      throw UsageError("which command? \(commands.map(\.name).joined(separator: ", ")); \(list)")
+    }
+    guard let command = commands.first(where: { word.elementsEqual($0.name.utf8) }) else {
+      let word = Argument(word, from: Source(.commandLine))
+      throw UsageError("\(word.quoted) is not one of \(commands.map(\.name).joined(separator: ", ")); \(list)")
+    }
+    let names = command.optionNames()
+    for use in typed {
+      let option = options[use.option]
+      if option.section == .general || option.isOperand || names.contains(option.name) { continue }
+      let owners = commands.filter { $0.optionNames().contains(option.name) }.map(\.name)
+      throw UsageError(
+        "\(use.spelling): not an option of '\(name) \(command.name)', but of \(owners.joined(separator: ", ")); "
+          + "'\(name) \(command.name) --help' lists all")
+    }
   }
 
   /// What goes into the project's man/.

@@ -188,6 +188,15 @@ public final class Client {
   /// Bytes of MQTT that the system has taken, over all network connections.
   public var sentCount: Int { connection.sentCount }
 
+  /// When the present network connection, or the attempt at one, came how far.
+  public var milestones: Milestones { connection.milestones }
+
+  /// What the system knows of the present network connection; nil without one, and where it does not tell.
+  public var transport: TransportState? { connection.transport }
+
+  /// Who is at the other end of the present network connection.
+  public var peer: Peer? { connection.peer }
+
   /// Hands the output to the system now, as much as it takes, instead of when the driver is asked for what is next.
   public func flush(at now: Instant) {
     touch()

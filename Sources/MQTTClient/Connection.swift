@@ -48,6 +48,7 @@ public final class Connection {
   /// Bytes of the session's that the system has taken.
   private(set) var sentCount = 0
   private(set) var isReadingPaused = false
+  private(set) var milestones = Milestones()
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
   private(set) var unacknowledgedCount: Int?
 
@@ -76,6 +77,7 @@ public final class Connection {
   /// Begins to connect.
   func open(at now: Instant) {
     precondition(socket == nil && dialer == nil && resolver == nil)
+    milestones = Milestones()
     do throws(ConnectionError) {
       if let localAddress, !dialled.isUnixSocket {
         if let address = SocketAddress(literal: localAddress, port: 0) {
@@ -119,6 +121,7 @@ public final class Connection {
   }
 
   private func dial(_ addresses: [[SocketAddress]], at now: Instant) throws(ConnectionError) {
+    milestones.named = now
     dialer = try Dialer(addresses, from: localAddresses, at: now)
   }
 
@@ -205,6 +208,7 @@ public final class Connection {
       } else if let connected = try dialer?.ended(descriptor, at: now) {
         dialer = nil
         socket = consume connected
+        milestones.connected = now
         if session.settings.connect.keepAlive == 0 { socket?.keepAliveBySystem() }
         try layers?.start()
         if layers?.isOpen != false { try beginSession(at: now) }
@@ -215,6 +219,7 @@ public final class Connection {
   }
 
   private func beginSession(at now: Instant) throws(ConnectionError) {
+    milestones.opened = now
     do throws(ProtocolError) {
       try session.connectionOpened(at: now)
     } catch {
@@ -344,6 +349,12 @@ public final class Connection {
       return false
     }
   }
+
+  /// What the system knows of the network connection.
+  var transport: TransportState? { socket?.transport }
+
+  /// Who is at the other end.
+  var peer: Peer? { socket?.peer }
 
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {

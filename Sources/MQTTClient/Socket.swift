@@ -67,7 +67,7 @@ package struct Socket: ~Copyable {
   }
 
   /// The TCP port that it is bound to.
-  package var port: UInt16 { SocketAddress.port(of: descriptor) ?? 0 }
+  package var port: UInt16 { SocketAddress(of: descriptor)?.port ?? 0 }
 
   /// Somebody who has connected to a listening socket, if there is anybody.
   package func accepted() -> Socket? {
@@ -114,6 +114,24 @@ package struct Socket: ~Copyable {
   var unacknowledgedCount: Int? {
     let count = isInternet ? unacknowledgedBytes(descriptor) : -1
     return count < 0 ? nil : Int(count)
+  }
+
+  /// What the system knows of a TCP connection; nil where it does not tell.
+  var transport: TransportState? {
+    var counts = TransportCounts()
+    guard isInternet, transportCounts(descriptor, &counts) != 0 else { return nil }
+    return TransportState(
+      segmentsSent: Int(counts.segmentsSent), retransmits: Int(counts.retransmits),
+      roundTrip: .microseconds(Int64(counts.roundTrip)),
+      smallestRoundTrip: .microseconds(Int64(counts.smallestRoundTrip)))
+  }
+
+  /// Who is at the other end.
+  var peer: Peer? {
+    guard let peer = SocketAddress(of: descriptor, by: peerName), let own = SocketAddress(of: descriptor) else {
+      return nil
+    }
+    return Peer(address: peer.description, isOnThisMachine: own.isSameHost(as: peer))
   }
 
   /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last

@@ -47,19 +47,39 @@ struct SocketAddress: CustomStringConvertible, Sendable {
     withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: address, as: sockaddr_un.self) }
   }
 
-  /// The TCP port that a socket is bound to.
-  static func port(of descriptor: Int32) -> UInt16? {
-    var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    let result = withUnsafeMutablePointer(to: &storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { socketName(descriptor, $0, &length) }
+  /// The address that a socket is bound to, or with `peerName` the one that it is connected to.
+  init?(
+    of descriptor: Int32,
+    by name: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32 = socketName
+  ) {
+    length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { name(descriptor, $0, &length) }
     }
     guard result == 0 else { return nil }
-    return withUnsafeBytes(of: storage) { bytes in
+  }
+
+  /// The TCP port.
+  var port: UInt16 {
+    withUnsafeBytes(of: storage) { bytes in
       // It stands at the same place in both families' addresses.
       UInt16(
         bigEndian: bytes.loadUnaligned(
           fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!, as: UInt16.self))
+    }
+  }
+
+  /// Whether it is the same host, whatever the port.
+  func isSameHost(as other: SocketAddress) -> Bool {
+    guard family == other.family else { return false }
+    let host: Range<Int>
+    switch family {
+    case AF_INET: host = MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!..<8
+    case AF_INET6: host = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!..<24
+    default: return true
+    }
+    return withUnsafeBytes(of: storage) { own in
+      withUnsafeBytes(of: other.storage) { own[host].elementsEqual($0[host]) }
     }
   }
 

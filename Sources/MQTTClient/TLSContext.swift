@@ -42,6 +42,7 @@ final class TLSContext {
   private func restrict() throws(TLSFailure) {
     let minimum = configuration.minimumVersion.rawValue
     if contextMinimumVersion(pointer) < minimum { _ = contextSetMinimumVersion(pointer, minimum) }
+    if let maximum = configuration.maximumVersion { _ = contextSetMaximumVersion(pointer, maximum.rawValue) }
     contextForbidRenegotiation(pointer)
     // With a key that is shared no other kind of proof must come in by the back door; without encryption nothing is proved.
     let ciphers = configuration.ciphers ?? (configuration.sharedKey == nil ? nil : "PSK:!eNULL")

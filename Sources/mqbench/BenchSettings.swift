@@ -6,57 +6,82 @@ internal import MQTTClient
 struct BenchSettings: Sendable {
   var connection = ConnectionSettings()
   var load = LoadSettings()
+  var report = ReportSettings()
+  /// A saved report whose options are taken.
+  var again: Argument?
   var forwards = false
   var words: [Argument] = []
 
   static let tool = Tool(
-    ToolDescription(
-      name: .mqbench, purpose: "measure the throughput and latency of an MQTT broker",
-      synopsis: ["load [OPTION]...", "sink [--forward] [-p PORT]"],
-      paragraphs: [
-        """
-        mqbench load connects publishers and subscribers to a broker, publishes at a steady rate, and reports how long messages took \
-        and what became of each of them. Publishers and subscribers are in one process and share its clock.
-        """,
-        """
-        Messages are due by a schedule that does not wait for the broker (an open loop), and times count from when a message was \
-        due. What never came counts as longer than anything, so that a percentile cannot look better because messages were lost.
-        """,
-      ],
-      examples: [
-        .init("Ten publishers and ten subscribers, 100 messages a second.", "mqbench load -h localhost"),
-        .init(
-          "5,000 messages a second of 1 kB from 50 publishers to each of 4 subscribers.",
-          "mqbench load --publishers 50 --subscribers 4 --topics 1 --rate 5000 --size 1000"),
-        .init(
-          "As fast as 100 unacknowledged messages for each publisher allow.",
-          "mqbench load --closed --window 100 --qos 1"),
-      ]),
-    settings: BenchSettings(),
+    description, settings: BenchSettings(),
     options: Options(
       OptionDescription(value: .one("COMMAND"), section: .general, summary: "what to do")
     ) { (tool: inout BenchSettings, word) throws(UsageError) in tool.words.append(word) }
       + Options([
         Option(
-          OptionDescription(long: "forward", section: .messages, summary: "sink: forward messages to subscribers")
+          OptionDescription(long: "forward", section: .messages, summary: "forward messages to subscribers")
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
+      + Options(ReportSettings.options) { $1(&$0.report) }
+      + Options(againDescription) { (settings, value) throws(UsageError) in settings.again = value }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
         settings.connection.take(try BrokerURL(value))
       } + Options(ConnectionSettings.optionsWithLongNames) { $1(&$0.connection) },
     otherTools: [])
 
+  private static let againDescription = OptionDescription(
+    long: "again", value: .one("FILE.json"), section: .report,
+    summary: "do what a saved report did, with its options and its seed",
+    details: """
+      Options on the command line are stronger. Passwords are not saved: they have to be given again, or come from a file or the \
+      environment.
+      """)
+
+  // MARK: - Commands
+
+  private enum Command { case load, sink, compare, ab, search, merge }
+
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    guard let command = words.first else { throw UsageError("no command: try mqbench load, or --help") }
-    if words.count > 1 { throw UsageError("\(words[1].quoted): \(command.quoted) takes options only") }
-    switch try command.choice([("load", Command.load), ("sink", .sink)]) {
-    case .load: return try runLoad(invocation)
+    guard let word = words.first else { throw UsageError("no command: try mqbench load, or mqbench help") }
+    let command = try word.choice([
+      ("load", Command.load), ("sink", .sink), ("compare", .compare), ("ab", .ab), ("search", .search),
+      ("merge", .merge),
+    ])
+    let rest = Array(words.dropFirst())
+    switch command {
+    case .compare: return try CompareCommand(settings: self).run(rest, diagnostics(invocation))
+    case .merge: return try CompareCommand(settings: self).merge(rest, diagnostics(invocation))
+    case .ab: return try settings(invocation).measurement(invocation).compare(rest)
+    default: break
+    }
+    if let extra = rest.first { throw UsageError("\(extra.quoted): \(word.quoted) takes options only") }
+    switch command {
     case .sink: return try runSink(invocation)
+    case .search: return try settings(invocation).measurement(invocation).search()
+    default: return try settings(invocation).measurement(invocation).load()
     }
   }
 
-  private enum Command { case load, sink }
+  func diagnostics(_ invocation: Invocation) -> Diagnostics { connection.diagnostics(invocation.compatibility) }
+
+  /// The settings with those of the report that is to be done again underneath.
+  private func settings(_ invocation: Invocation) throws(UsageError) -> BenchSettings {
+    guard let again else { return self }
+    let uses: [OptionUse]
+    do throws(UsageError) {
+      uses = try SavedOptions.uses(of: try JSONReport.read(again.bytes), Self.tool.commandLine.options)
+    } catch {
+      throw UsageError("--again: \(error.message)")
+    }
+    var settings = BenchSettings()
+    try Self.tool.apply(uses + invocation.uses, to: &settings)
+    return settings
+  }
+
+  private func measurement(_ invocation: Invocation) throws(UsageError) -> Measurement {
+    try Measurement(self, invocation, savedOptions: SavedOptions.words(invocation, Self.tool.commandLine.options))
+  }
 
   private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     let plan = try connection.plan(invocation.compatibility)
@@ -73,20 +98,6 @@ struct BenchSettings: Sendable {
       return ExitStatus(error)
     } catch {
       diagnostics.error("\(error)")
-      return .internalError
-    }
-  }
-
-  private func runLoad(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    var connection = try connection.plan(invocation.compatibility)
-    let diagnostics = self.connection.diagnostics(invocation.compatibility)
-    try connection.readPassword(invocation, diagnostics)
-    let plan = try load.plan(connection)
-    do throws(SystemError) {
-      var run = LoadRun(plan, diagnostics: diagnostics, signals: try Signals())
-      return run.run()
-    } catch {
-      diagnostics.error("\(error.call): \(error.explanation)")
       return .internalError
     }
   }

@@ -5,6 +5,9 @@ struct BitSet: Sendable {
   /// How many words there are.
   var wordCount: Int { words.count }
 
+  /// How many numbers are in it.
+  var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+
   /// 64 of the bits.
   func word(_ index: Int) -> UInt64 { index < words.count ? words[index] : 0 }
 

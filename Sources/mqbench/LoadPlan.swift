@@ -33,6 +33,26 @@ struct LoadPlan: Sendable {
   var windowStart: Int64 { schedule.ramp + warmUp.nanoseconds }
   var windowEnd: Int64 { windowStart + duration.nanoseconds }
 
+  /// Seconds before the window, the first of which may be short.
+  var leadSeconds: Int { Int((windowStart + 999_999_999) / 1_000_000_000) }
+
+  /// The number of the second in which this time falls, so that the window begins with second `leadSeconds`.
+  func second(at time: Int64) -> Int { (Int(time - windowStart) + leadSeconds * 1_000_000_000) / 1_000_000_000 }
+
+  /// When the second with this number ends.
+  func end(ofSecond second: Int) -> Int64 { windowStart + Int64(second + 1 - leadSeconds) * 1_000_000_000 }
+
+  /// Which times the report is about.
+  var headline: Headline {
+    if topology.subscribers > 0 { return .endToEnd }
+    return qos == .atMostOnce ? .sendDelay : .acknowledgement
+  }
+
+  enum Headline: Sendable { case endToEnd, acknowledgement, sendDelay }
+
+  /// Whether each message goes to several subscribers.
+  var fansOut: Bool { !topology.isShared && topology.deliveriesPerMessage > 1 }
+
   /// The name of a topic.
   func topicName(_ topic: Int) -> [UInt8] { Array("mqbench/\(run)/\(topic)".utf8) }
 

@@ -20,23 +20,32 @@ struct LoadRun: ~Copyable {
     self.signals = signals
   }
 
-  mutating func run() -> ExitStatus {
+  /// Returns nil when a signal came before there was anything to measure.
+  ///
+  /// - Throws: what made the run impossible.
+  mutating func run() throws(ConnectionError) -> Summary? {
     driver.watch(signals.descriptor, .readable)
-    let begin = Instant.now
     let state = state
-    let workers = (0..<plan.workers).map { Worker($0, plan, state, connectingFrom: begin) }
-    for worker in workers { worker.startThread() }
+    let workers = (0..<plan.workers).map { Worker($0, plan, state) }
+    let begin = Instant.now
+    for worker in workers { worker.startThread(connectingFrom: begin) }
     let clientCount = plan.clientCount
     // Connecting takes its time; a broker that answers nothing for ten seconds is given up by the clients themselves.
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
     }
     var start: Instant?
+    var date: Int64 = 0
+    let environment = Host.facts
     if !isInterrupted, state.error == nil {
       let first = Instant.now + plan.settle
       start = first
+      date = Host.date
       state.begin(at: first)
       let windowEnd = first + .nanoseconds(plan.windowEnd)
+      watchFrom(first)
       wait(progress: progressText(from: first)) { _, now in now >= windowEnd }
+      lookAtHost(.now)
+      watch.end(after: Double((Instant.now - first).nanoseconds) / 1e9)
       state.enter(.stopping)
       drain(until: Instant.now + plan.drainLimit)
     }
@@ -46,26 +55,31 @@ struct LoadRun: ~Copyable {
     let leaveLimit = Instant.now + .seconds(5)
     while state.finishedWorkers.now < workerCount, Instant.now < leaveLimit { look() }
     clearProgress()
-    if let error = state.error {
-      diagnostics.error("\(error)")
-      return ExitStatus(error)
-    }
-    guard let start else { return .ok }
-    let summary = Summary(plan, workers, start: start, end: end, isInterrupted: isInterrupted)
-    return printed(TextReport.text(summary))
+    if let error = state.error { throw error }
+    guard let start else { return nil }
+    return Summary(
+      plan, workers, start: start, end: end, date: date, watch: watch, environment: environment,
+      isInterrupted: isInterrupted)
   }
 
-  private func printed(_ text: String) -> ExitStatus {
-    var output = OutputBuffer(descriptor: 1)
-    output.append(text)
-    do throws(OutputError) {
-      try output.flush()
-    } catch {
-      guard case .system(let error) = error else { return .ok }
-      diagnostics.error("standard output: \(error.explanation)")
-      return .output
+  // MARK: - The machine
+
+  private var watch = HostWatch()
+  /// The number of the second that is under way, and when it ends.
+  private var second = (number: 0, end: Instant(nanoseconds: .max))
+  private var firstArrival = Instant(nanoseconds: 0)
+
+  private mutating func watchFrom(_ first: Instant) {
+    watch = HostWatch()
+    firstArrival = first
+    second = (0, first + .nanoseconds(plan.end(ofSecond: 0)))
+  }
+
+  private mutating func lookAtHost(_ now: Instant) {
+    while now >= second.end {
+      watch.ended(second: second.number)
+      second = (second.number + 1, firstArrival + .nanoseconds(plan.end(ofSecond: second.number + 1)))
     }
-    return .ok
   }
 
   // MARK: - Waiting
@@ -74,11 +88,12 @@ struct LoadRun: ~Copyable {
   private mutating func wait(progress: (RunState) -> String, until isDone: (RunState, Instant) -> Bool) {
     while !isInterrupted, state.error == nil, !isDone(state, .now) {
       look()
+      lookAtHost(.now)
       show(progress(state))
     }
   }
 
-  /// Waits until nothing is missing, or nothing has come for five seconds.
+  /// Waits until nothing is missing, or nothing has come for five seconds and for ten times as long as nearly all took.
   private mutating func drain(until limit: Instant) {
     var last = (state.distinct.now, state.outstanding.now)
     var quietSince = Instant.now
@@ -93,7 +108,8 @@ struct LoadRun: ~Copyable {
         last = present
         quietSince = now
       }
-      if now - quietSince > .seconds(5) || now >= limit { return }
+      let patience = max(Duration.seconds(5), .nanoseconds(10 * Int64(state.slowest.now)))
+      if now - quietSince > patience || now >= limit { return }
       show("waiting for \(max(0, state.expected.now - present.0)) messages")
     }
   }

@@ -9,6 +9,8 @@ struct LoadSettings: Sendable {
   var topics: Int?
   var isShared = false
   var rate = 100.0
+  /// Whether somebody chose the rate; a search begins higher.
+  var isRateGiven = false
   var isClosed = false
   var window: Int?
   var arrivals = Schedule.Arrivals.constant
@@ -55,7 +57,10 @@ struct LoadSettings: Sendable {
     Option(
       OptionDescription(
         long: "rate", value: .one("N"), section: .messages, summary: "messages a second, over all publishers (100)")
-    ) { (settings, value) throws(UsageError) in settings.rate = try value.rate() },
+    ) { (settings, value) throws(UsageError) in
+      settings.rate = try value.rate()
+      settings.isRateGiven = true
+    },
     Option(
       OptionDescription(
         long: "closed", section: .messages, summary: "publish as fast as the window allows",

@@ -6,18 +6,26 @@ struct Measurements: Sendable {
 
   /// From due to received, one sample a delivery.
   var endToEnd = Times()
+  /// The same from the last byte sent.
+  var endToEndService = Times()
+  /// From due to the last of a message's deliveries, one sample a message: only where there are several.
+  var fanOut = Times()
+  /// The headline's times of what was due in either half of the window.
+  var halves = [Times(), Times()]
   /// From due to acknowledged.
   var acknowledgement = Times()
   /// From sent to acknowledged.
   var acknowledgementService = Times()
+  /// From sent to PUBREC, at QoS 2.
+  var receipt = Times()
   /// From due to sent, and its parts.
   var sendDelay = Times()
   var sendDelayWindow = Times()
   var sendDelaySocket = Times()
   var sendDelayTool = Times()
-  /// From an attempt's beginning to CONNACK.
-  var connect = Times()
-  /// How late the worker was at what was due.
+  /// From when an attempt to connect was due to what it came to.
+  var connect = ConnectTimes()
+  /// How late the worker was at what was due, while the window was open.
   var loopLag = Times()
 
   // MARK: Counts over the window
@@ -48,26 +56,44 @@ struct Measurements: Sendable {
 
   // MARK: The network
 
+  /// Bytes of the measured PUBLISH packets, headers and all.
   var publishBytesSent = 0
   var lostConnections = 0
-  var failedAttempts = 0
+  /// Attempts to connect that failed, by stage and reason.
+  var failures: [ConnectFailure: Int] = [:]
+  /// TCP segments from the start of the arrivals to the end.
+  var segments = 0
+  var retransmits = 0
+  /// TCP's round-trip times at the end, one sample a connection.
+  var roundTrips = Times()
 
-  /// One second of the run each, from the start of the arrivals.
+  /// One second of the run each; the window begins with one of them (see `LoadPlan.second`).
   var seconds: [Second] = []
 
   /// What happened in one second.
   struct Second: Sendable {
     var sent = 0
     var acknowledged = 0
+    /// First arrivals, whether they are measured or not.
     var delivered = 0
-    /// End-to-end times of the deliveries in this second.
+    /// The headline's times of what came to its end in this second.
     var times: [Times.Sample] = []
+    /// Refused messages and lost connections.
+    var errors = 0
+    /// How late a worker was at most, in nanoseconds.
+    var lag: Int64 = 0
+    /// Processor time of the workers.
+    var work = Duration.zero
   }
 
   mutating func add(_ other: Measurements) {
     endToEnd.add(other.endToEnd)
+    endToEndService.add(other.endToEndService)
+    fanOut.add(other.fanOut)
+    for half in halves.indices { halves[half].add(other.halves[half]) }
     acknowledgement.add(other.acknowledgement)
     acknowledgementService.add(other.acknowledgementService)
+    receipt.add(other.receipt)
     sendDelay.add(other.sendDelay)
     sendDelayWindow.add(other.sendDelayWindow)
     sendDelaySocket.add(other.sendDelaySocket)
@@ -91,7 +117,10 @@ struct Measurements: Sendable {
     foreign += other.foreign
     publishBytesSent += other.publishBytesSent
     lostConnections += other.lostConnections
-    failedAttempts += other.failedAttempts
+    failures.merge(other.failures, uniquingKeysWith: +)
+    segments += other.segments
+    retransmits += other.retransmits
+    roundTrips.add(other.roundTrips)
     while seconds.count < other.seconds.count { seconds.append(Second()) }
     for index in other.seconds.indices { seconds[index].add(other.seconds[index]) }
   }
@@ -103,5 +132,38 @@ extension Measurements.Second {
     acknowledged += other.acknowledged
     delivered += other.delivered
     times += other.times
+    errors += other.errors
+    lag = max(lag, other.lag)
+    work += other.work
   }
+}
+
+/// From when an attempt to connect was due, in nanoseconds, to the end of each of its stages: every one has the earlier ones in it.
+struct ConnectTimes: Sendable {
+  /// The name was looked up.
+  var name = Times()
+  /// TCP, or the unix socket, was connected.
+  var transport = Times()
+  /// TLS, WebSocket and proxies were agreed on.
+  var layers = Times()
+  /// CONNACK had come.
+  var connack = Times()
+  /// SUBACK had come.
+  var suback = Times()
+
+  mutating func add(_ other: ConnectTimes) {
+    name.add(other.name)
+    transport.add(other.transport)
+    layers.add(other.layers)
+    connack.add(other.connack)
+    suback.add(other.suback)
+  }
+}
+
+/// Why an attempt to connect failed.
+struct ConnectFailure: Hashable, Sendable {
+  /// How far it had come.
+  var stage: String
+  /// What was said, without the place.
+  var reason: String
 }

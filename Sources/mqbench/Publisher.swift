@@ -34,6 +34,25 @@ final class Publisher {
   /// The first message of the present network connection.
   var sentOnConnection = 0
 
+  /// When messages were sent, and how often they have arrived, by the last digits of their numbers. A message that comes when so
+  /// many later ones are sent does without.
+  private var recent: [(sent: Int64, arrivals: Int)] = []
+  private static let recentCount = 1 << 16
+
+  /// Message `sequence` was sent; they come in order, but for those that a lost connection took along.
+  func sent(_ sequence: Int, at time: Int64) {
+    while recent.count <= min(sequence, Self.recentCount - 1) { recent.append((0, 0)) }
+    recent[sequence & (Self.recentCount - 1)] = (time, 0)
+  }
+
+  /// Message `sequence` has arrived somewhere: when it was sent, and how often it has arrived by now.
+  func arrived(_ sequence: Int) -> (sent: Int64, arrivals: Int)? {
+    let place = sequence & (Self.recentCount - 1)
+    guard next - sequence <= Self.recentCount, place < recent.count, recent[place].sent > 0 else { return nil }
+    recent[place].arrivals += 1
+    return recent[place]
+  }
+
   struct Unsent: BitwiseCopyable, Sendable {
     var sequence: Int
     var due: Int64

@@ -20,10 +20,12 @@ final class RunState: Sendable {
   /// What publishers still have to do; 0 when nothing is left.
   let outstanding = Counter()
   let finishedWorkers = Counter()
+  /// The p99.9 of the end-to-end times so far, in nanoseconds, once the window is over: the largest of the workers'.
+  let slowest = Counter()
 
   enum Phase: Int {
     case working
-    /// No more messages.
+    /// The window is over.
     case stopping
     /// No more connections.
     case leaving
@@ -57,4 +59,6 @@ final class Counter: Sendable {
   func add(_ count: Int) {
     if count != 0 { value.add(count, ordering: .relaxed) }
   }
+
+  func raise(to least: Int) { value.max(least, ordering: .relaxed) }
 }

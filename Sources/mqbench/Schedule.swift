@@ -32,6 +32,13 @@ struct Schedule: Sendable {
     self.seed = seed
   }
 
+  /// The same at another rate.
+  func withRate(_ messagesPerSecond: Double) -> Schedule {
+    Schedule(
+      publishers: publishers, messagesPerSecond: messagesPerSecond, arrivals: arrivals, ramp: .nanoseconds(ramp),
+      seed: seed)
+  }
+
   /// Messages a second, over all publishers.
   var messagesPerSecond: Double { Double(rate) / 1e6 }
 
@@ -97,10 +104,12 @@ struct Schedule: Sendable {
     return z ^ (z >> 31)
   }
 
-  /// The first message of `publisher` that is due at `time` or later.
-  func firstSequence(of publisher: Int, notBefore time: Int64) -> Int {
-    var (low, high) = (0, 1)
-    while due(publisher, high) < time { high *= 2 }
+  /// The first message of `publisher` that is due at `time` or later; none before `start` is.
+  func firstSequence(of publisher: Int, notBefore time: Int64, from start: Int = 0) -> Int {
+    if due(publisher, start) >= time { return start }
+    var (low, step) = (start + 1, 1)
+    while due(publisher, low - 1 + step) < time { step *= 2 }
+    var high = low - 1 + step
     while low < high {
       let middle = (low + high) / 2
       if due(publisher, middle) < time { low = middle + 1 } else { high = middle }

@@ -8,6 +8,8 @@ final class Subscriber {
   /// The messages of each publisher on each of its topics.
   private(set) var streams: [Stream] = []
   private var places: [UInt64: Int] = [:]
+  /// The client's `receiveCount` when it received last, and the time at which that was.
+  var lastReceive = (count: 0, time: Int64(0))
   /// When its network connection was lost first and made again last, if ever.
   var outage: ClosedRange<Int64>?
 

@@ -5,6 +5,7 @@ internal import MQTTClient
 struct Summary: Sendable {
   let plan: LoadPlan
   private(set) var measured = Measurements()
+  /// All workers' load while the window was open.
   private(set) var load = ThreadLoad()
   /// Messages that were due in the window.
   private(set) var offered = 0
@@ -17,33 +18,151 @@ struct Summary: Sendable {
   let isInterrupted: Bool
   /// Seconds of the window that were measured.
   let seconds: Double
+  /// Seconds after the window in which messages could come.
+  let drainSeconds: Double
+  /// When the arrivals began, in seconds since the beginning of 1970.
+  let date: Int64
+  /// The run, second by second, from the start of the arrivals.
+  private(set) var series: [Second] = []
+  private(set) var steadiness = Steadiness(slope: nil, rate: 0, seconds: 0, halves: (.unknown, .unknown))
+  /// What the verdict rests on.
+  private(set) var evidence = Evidence()
   private(set) var verdict = Verdict.none
-  private(set) var isSteady = true
+  /// The machine that mqbench ran on.
+  let environment: [Host.Fact]
+  /// What the connections were like, by one of them.
+  let connection: [Host.Fact]
+  /// Whether the broker has the same processors as mqbench.
+  let sharesMachine: Bool
+  /// The first and last measured message of each publisher; nil of one that had none.
+  private(set) var sequences: [ClosedRange<Int>?] = []
 
-  init(_ plan: LoadPlan, _ workers: [Worker], start: Instant, end: Instant, isInterrupted: Bool) {
+  /// One second of a run.
+  struct Second: Sendable {
+    /// When it ends, in seconds from the start of the window: 1 is the first one that counts, 0 and less are warm-up.
+    var end: Int
+    var isMeasured: Bool
+    /// Messages that were due, whoever sent them when.
+    var due = 0
+    var sent = 0
+    var acknowledged = 0
+    var delivered = 0
+    /// Messages due so far whose deliveries (or acknowledgements, without subscribers) had not come at its end.
+    var backlog = 0.0
+    /// The headline's times of what came in it.
+    var times: [Times.Sample] = []
+    var errors = 0
+    /// How late a worker was at most, in nanoseconds.
+    var lag: Int64 = 0
+    /// Processors that the workers used.
+    var processors = 0.0
+    /// Shares of all processor time.
+    var host = HostWatch.Second()
+  }
+
+  init(
+    _ plan: LoadPlan, _ workers: [Worker], start: Instant, end: Instant, date: Int64, watch: HostWatch,
+    environment: [Host.Fact], isInterrupted: Bool
+  ) {
     self.plan = plan
+    self.date = date
+    self.environment = environment
+    connection = workers.lazy.compactMap(\.connectionFacts).first ?? []
+    sharesMachine = workers.contains { $0.sharesMachine }
     self.isInterrupted = isInterrupted
     let windowEnd = min(plan.windowEnd, (end - start).nanoseconds)
     seconds = Double(max(0, windowEnd - plan.windowStart)) / 1e9
+    drainSeconds = Double(max(0, (end - start).nanoseconds - windowEnd)) / 1e9
     for worker in workers {
       measured.add(worker.measurements)
       load.add(worker.load)
     }
-    for publisher in workers.flatMap(\.publishers) {
+    for publisher in workers.flatMap(\.publishers).sorted(by: { $0.number < $1.number }) {
       let first = plan.schedule.firstSequence(of: publisher.number, notBefore: plan.windowStart)
       let next = plan.schedule.firstSequence(of: publisher.number, notBefore: windowEnd)
       offered += plan.isClosed ? publisher.next : max(0, next - first)
+      sequences.append(plan.isClosed || next <= first ? nil : first...(next - 1))
     }
     compareDeliveries(workers)
-    measured.endToEnd.recordEndless(plan.isClosed ? 0 : lost)
-    if !plan.isClosed { measured.acknowledgement.recordEndless(plan.qos == .atMostOnce ? 0 : measured.inDoubt) }
-    verdict = Verdict(self)
+    if !plan.isClosed { recordEndless() }
+    makeSeries(watch)
+    judge(watch, windowEnd)
+  }
+
+  /// What was due and never sent.
+  var unsent: Int { plan.isClosed ? 0 : max(0, offered - measured.sent) }
+
+  /// What did not come is longer than anything, and so is what was due and never sent.
+  private mutating func recordEndless() {
+    measured.sendDelay.recordEndless(unsent)
+    measured.endToEnd.recordEndless(lost + Int(Double(unsent) * plan.topology.deliveriesPerMessage))
+    if plan.qos != .atMostOnce { measured.acknowledgement.recordEndless(measured.inDoubt + unsent) }
+    if plan.headline == .endToEnd {
+      for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
+    }
+    if plan.fansOut { measured.fanOut.recordEndless(incomplete) }
+  }
+
+  private mutating func makeSeries(_ watch: HostWatch) {
+    var next = [Int](repeating: 0, count: plan.isClosed ? 0 : plan.topology.publishers)
+    var (due, done) = (0, 0.0)
+    for (number, second) in measured.seconds.enumerated() {
+      let end = plan.end(ofSecond: number)
+      var entry = Second(
+        end: number + 1 - plan.leadSeconds, isMeasured: end > plan.windowStart && end <= plan.windowEnd)
+      for publisher in next.indices {
+        let first = plan.schedule.firstSequence(
+          of: publisher, notBefore: min(end, plan.windowEnd), from: next[publisher])
+        entry.due += first - next[publisher]
+        next[publisher] = first
+      }
+      due += entry.due
+      switch plan.headline {
+      case .endToEnd: done += Double(second.delivered) / max(1, plan.topology.deliveriesPerMessage)
+      case .acknowledgement: done += Double(second.acknowledged)
+      case .sendDelay: done += Double(second.sent)
+      }
+      if !plan.isClosed { entry.backlog = Double(due) - done }
+      (entry.sent, entry.acknowledged, entry.delivered) = (second.sent, second.acknowledged, second.delivered)
+      (entry.times, entry.errors, entry.lag) = (second.times, second.errors, second.lag)
+      entry.processors = Double(second.work.nanoseconds) / 1e9
+      if let host = watch.seconds[number] { entry.host = host }
+      series.append(entry)
+    }
+  }
+
+  private mutating func judge(_ watch: HostWatch, _ windowEnd: Int64) {
+    let window = series.filter { $0.isMeasured && plan.end(ofSecond: $0.end - 1 + plan.leadSeconds) <= windowEnd }
+    let halves = measured.halves.map { $0.percentile(9900) }
+    steadiness = Steadiness(
+      slope: plan.isClosed ? nil : Steadiness.slope(window.map(\.backlog)), rate: offeredRate, seconds: seconds,
+      halves: (halves[0], halves[1]))
+    evidence.p99 = Self.nanoseconds(headline.rank(9900))
+    evidence.loopLag = Self.nanoseconds(measured.loopLag.rank(9900))
+    evidence.toolDelay = Self.nanoseconds(measured.sendDelayTool.rank(9900))
+    (evidence.slices, evidence.busySlices) = (load.slices, load.busySlices)
+    (evidence.seconds, evidence.stolenSeconds) = (window.count, window.count { $0.host.stolen > 0.02 })
+    evidence.linkShare = watch.linkShare
+    (evidence.segments, evidence.retransmits) = (measured.segments, measured.retransmits)
+    evidence.achieved = achieved
+    evidence.isSteady = steadiness.isSteady
+    evidence.isClosed = plan.isClosed
+    verdict = Verdict(evidence)
+  }
+
+  private static func nanoseconds(_ value: Times.Value) -> Int64 {
+    switch value {
+    case .nanoseconds(let time): time
+    case .endless: .max
+    case .unknown: 0
+    }
   }
 
   /// Compares what the broker owes with what has come, message by message.
   private mutating func compareDeliveries(_ workers: [Worker]) {
     let topology = plan.topology
     let publishers = workers.flatMap(\.publishers).sorted { $0.number < $1.number }
+    acceptedMessages = publishers.reduce(0) { $0 + $1.accepted.count }
     if topology.isShared {
       // Any subscriber of a topic will do.
       var seen: [UInt64: BitSet] = [:]
@@ -80,7 +199,11 @@ struct Summary: Sendable {
         for index in 0..<publisher.accepted.wordCount {
           let accepted = publisher.accepted.word(index)
           expected += accepted.nonzeroBitCount
-          lost += (accepted & ~seen.word(index)).nonzeroBitCount
+          var missing = accepted & ~seen.word(index)
+          while missing != 0 {
+            isLost(publisher, index * 64 + missing.trailingZeroBitCount)
+            missing &= missing - 1
+          }
         }
         continue
       }
@@ -95,11 +218,22 @@ struct Summary: Sendable {
           undeliverable += 1
         } else {
           expected += 1
-          lost += 1
+          isLost(publisher, sequence)
         }
       }
     }
   }
+
+  private mutating func isLost(_ publisher: Publisher, _ sequence: Int) {
+    lost += 1
+    let due = plan.isClosed ? 0 : plan.schedule.due(publisher.number, sequence)
+    lostInHalf[2 * (due - plan.windowStart) >= plan.windowEnd - plan.windowStart ? 1 : 0] += 1
+  }
+
+  private var lostInHalf = [0, 0]
+  private var acceptedMessages = 0
+  /// Messages of which not every delivery came.
+  private var incomplete: Int { max(0, acceptedMessages - measured.fanOut.count) }
 
   // MARK: - Rates a second
 
@@ -114,7 +248,10 @@ struct Summary: Sendable {
 
   /// The distribution that the report is about.
   var headline: Times {
-    plan.topology.subscribers > 0
-      ? measured.endToEnd : plan.qos == .atMostOnce ? measured.sendDelay : measured.acknowledgement
+    switch plan.headline {
+    case .endToEnd: plan.isClosed ? measured.endToEndService : measured.endToEnd
+    case .acknowledgement: plan.isClosed ? measured.acknowledgementService : measured.acknowledgement
+    case .sendDelay: measured.sendDelay
+    }
   }
 }

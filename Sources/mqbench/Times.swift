@@ -11,9 +11,20 @@ struct Times: Sendable {
   private(set) var maximum: Int64 = 0
   private(set) var minimum = Int64.max
 
+  init() {}
+
+  /// Times that were recorded before; `minimum` and `maximum` are exact where they are known.
+  init(_ samples: [Sample], endless: Int = 0, from minimum: Int64? = nil, to maximum: Int64? = nil) {
+    add(samples)
+    self.endless = endless
+    if let minimum, let maximum, !samples.isEmpty { (self.minimum, self.maximum) = (minimum, maximum) }
+  }
+
   /// Samples, the endless ones among them.
   var count: Int { Int(histogram.totalCount) + endless }
   var isEmpty: Bool { count == 0 }
+  /// Whether any of them came to an end.
+  var hasEnded: Bool { histogram.totalCount > 0 }
 
   mutating func record(_ nanoseconds: Int64) {
     maximum = max(maximum, nanoseconds)
@@ -23,6 +34,12 @@ struct Times: Sendable {
 
   /// What never came.
   mutating func recordEndless(_ count: Int) { endless += count }
+
+  /// Forgets all samples.
+  mutating func removeAll() {
+    histogram.reset()
+    (endless, maximum, minimum) = (0, 0, .max)
+  }
 
   mutating func add(_ other: Times) {
     histogram.add(other.histogram)

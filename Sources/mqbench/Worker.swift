@@ -6,6 +6,7 @@ internal import MQTTClient
 ///
 /// All times are nanoseconds since the arrivals began, unless they are called instants.
 final class Worker: @unchecked Sendable {
+  private let index: Int
   private let plan: LoadPlan
   private let state: RunState
   private var driver = Driver()
@@ -20,11 +21,13 @@ final class Worker: @unchecked Sendable {
 
   /// By the driver's index.
   private var roles: [Role] = []
-  /// When each attempt to connect began.
+  /// When each client's attempt to connect was due.
   private var attempts: [Instant] = []
+  /// Which clients the broker has accepted on their present network connection.
+  private var isConnected: [Bool] = []
   /// Clients that are still to be connected, and when the first of them is due.
   private var waiting: ArraySlice<Role>
-  private var nextConnection: Instant
+  private var nextConnection = Instant(nanoseconds: 0)
   private var connectionInterval: Duration
   let publishers: [Publisher]
   let subscribers: [Subscriber]
@@ -41,11 +44,11 @@ final class Worker: @unchecked Sendable {
   // MARK: What was measured
 
   private(set) var measurements = Measurements()
-  /// End-to-end times of the second that is under way.
+  /// The headline's times of the second that is under way.
   private var current = Times()
   private var currentSecond = 0
   private(set) var load = ThreadLoad()
-  private var nextTick: Instant
+  private var nextTick = Instant(nanoseconds: 0)
   private var counted = (sent: 0, acknowledged: 0, delivered: 0, expected: 0, distinct: 0)
   private var total = (sent: 0, acknowledged: 0, delivered: 0, expected: 0, distinct: 0)
 
@@ -54,10 +57,9 @@ final class Worker: @unchecked Sendable {
   private static let tick: Duration = .milliseconds(50)
   private static let payloadCapacity = 1 << 20
 
-  /// - Parameters:
-  ///   - index: the worker's number; it has each of `plan.workers`-th client.
-  ///   - begin: when the first connection is due.
-  init(_ index: Int, _ plan: LoadPlan, _ state: RunState, connectingFrom begin: Instant) {
+  /// - Parameter index: the worker's number; it has each of `plan.workers`-th client.
+  init(_ index: Int, _ plan: LoadPlan, _ state: RunState) {
+    self.index = index
     self.plan = plan
     self.state = state
     random = SystemRandomNumberGenerator()
@@ -80,8 +82,6 @@ final class Worker: @unchecked Sendable {
     self.subscribers = subscribers
     waiting = roles[...]
     connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
-    nextConnection = begin + .nanoseconds(Int64(1e9 * Double(index) / plan.connectRate))
-    nextTick = begin
     payload = .allocate(byteCount: Self.payloadCapacity + plan.size.upperBound, alignment: 16)
     for place in stride(from: 0, to: payload.count - 7, by: 8) {
       payload.storeBytes(of: UInt64.random(in: 0 ... .max, using: &random), toByteOffset: place, as: UInt64.self)
@@ -97,8 +97,10 @@ final class Worker: @unchecked Sendable {
     return Client(settings)
   }
 
-  /// Begins to work in a thread of its own.
-  func startThread() {
+  /// Begins to work in a thread of its own; the first of all workers' connections is due at `begin`.
+  func startThread(connectingFrom begin: Instant) {
+    nextConnection = begin + .nanoseconds(Int64(1e9 * Double(index) / plan.connectRate))
+    nextTick = begin
     let worker = Unmanaged.passRetained(self).toOpaque()
     _ = startQuietThread(
       { pointer in
@@ -112,8 +114,8 @@ final class Worker: @unchecked Sendable {
   // MARK: - The loop
 
   private func work() {
+    wakePunctually()
     driver.spinLimit = .microseconds(50)
-    load.begin(at: .now, spun: driver.spun)
     while true {
       let deadline = deadline
       switch driver.next(until: deadline) {
@@ -123,7 +125,7 @@ final class Worker: @unchecked Sendable {
         if let delivery { subscriber.client.acknowledge(delivery) }
       case .client(let index, let event): handle(event, index)
       case .deadline:
-        if case let now = driver.now, start < now { measurements.loopLag.record((now - deadline).nanoseconds) }
+        late(deadline)
         if act() { return }
       case .idle: if act() { return }
       case .ready: break
@@ -140,6 +142,15 @@ final class Worker: @unchecked Sendable {
 
   private func time() -> Int64 { (Instant.now - start).nanoseconds }
 
+  /// Something was due, and is done now.
+  private func late(_ due: Instant) {
+    let now = time()
+    guard isMeasuredTime(now) else { return }
+    let lag = now - (due - start).nanoseconds
+    measurements.loopLag.record(lag)
+    second(now) { $0.lag = max($0.lag, lag) }
+  }
+
   /// Does what is due; true when all is done.
   private func act() -> Bool {
     let now = Instant.now
@@ -155,6 +166,7 @@ final class Worker: @unchecked Sendable {
 
   private func connectNext() {
     let role = waiting.removeFirst()
+    attempts.append(nextConnection)
     nextConnection = nextConnection + connectionInterval
     let client: Client
     switch role {
@@ -171,23 +183,54 @@ final class Worker: @unchecked Sendable {
       try! client.subscribe(filters, at: driver.now)
     }
     roles.append(role)
-    attempts.append(.now)
+    isConnected.append(false)
     driver.add(client)
   }
 
   /// Ten times a second or more; true when all is done.
   private func tick(_ now: Instant) -> Bool {
     nextTick = now + Self.tick
-    load.look(at: now, spun: driver.spun)
+    lookAtLoad(now)
     report()
     if start.nanoseconds == .max, let begin = state.startTime { startArrivals(begin) }
-    if state.isStopping, !agenda.isEmpty { agenda = DueHeap() }
+    if state.isStopping { stop() }
     if state.isLeaving { return leave() }
     return false
   }
 
+  private var isLoadCounted = false
+
+  /// The thread's load counts while the window is open.
+  private func lookAtLoad(_ now: Instant) {
+    guard start <= now else { return }
+    let time = (now - start).nanoseconds
+    if isLoadCounted {
+      let work = load.look(at: now, spun: driver.spun)
+      if work > .zero { second(time) { $0.work += work } }
+      if time >= plan.windowEnd {
+        isLoadCounted = false
+        load.end()
+      }
+    } else if isMeasuredTime(time) {
+      isLoadCounted = true
+      load.begin(at: now, spun: driver.spun)
+    }
+  }
+
+  private var isStopped = false
+
+  /// The window is over. What was due in it is still sent, however late.
+  private func stop() {
+    if isStopped { return }
+    isStopped = true
+    if case .nanoseconds(let time) = measurements.endToEnd.rank(9990) { state.slowest.raise(to: Int(time)) }
+  }
+
   private func startArrivals(_ begin: Instant) {
     start = begin
+    segmentsBefore = segments()
+    let seconds = plan.second(at: plan.windowEnd) + 1
+    measurements.seconds.reserveCapacity(min(seconds, 100_000))
     for publisher in publishers {
       publisher.due = due(publisher, 0)
       agenda.insert(publisher)
@@ -214,6 +257,55 @@ final class Worker: @unchecked Sendable {
     reportedOutstanding = outstanding
   }
 
+  private var segmentsBefore = (sent: 0, again: 0)
+
+  /// What TCP has sent so far for all clients.
+  private func segments() -> (sent: Int, again: Int) {
+    driver.clients.reduce((0, 0)) { sum, client in
+      guard let state = client.transport else { return sum }
+      return (sum.0 + state.segmentsSent, sum.1 + state.retransmits)
+    }
+  }
+
+  /// What the connections were like, by the first of them.
+  private(set) var connectionFacts: [Host.Fact]?
+  /// Whether the broker is on this machine.
+  private(set) var sharesMachine = false
+
+  private func lookAtTransport() {
+    if let client = driver.clients.first {
+      connectionFacts = Self.facts(client)
+      sharesMachine = client.peer?.isOnThisMachine ?? false
+    }
+    let now = segments()
+    measurements.segments = max(0, now.sent - segmentsBefore.sent)
+    measurements.retransmits = max(0, now.again - segmentsBefore.again)
+    for client in driver.clients {
+      if let time = client.transport?.roundTrip { measurements.roundTrips.record(time.nanoseconds) }
+    }
+  }
+
+  private static func facts(_ client: Client) -> [Host.Fact] {
+    var facts: [Host.Fact] = []
+    func add(_ name: String, _ value: String?) {
+      if let value { facts.append(Host.Fact(name: name, value: value)) }
+    }
+    let limits = client.limits
+    add("version", "\(client.version)")
+    add("address", client.peer?.address)
+    add("receive maximum", "\(limits.receiveMaximum)")
+    add("maximum packet size", "\(limits.maximumPacketSize)")
+    add("topic alias maximum", "\(limits.topicAliasMaximum)")
+    add("maximum QoS", "\(limits.maximumQoS.rawValue)")
+    add("keep alive", "\(client.keepAliveSeconds) s")
+    add("TCP_NODELAY", client.transport == nil ? nil : "set")
+    if let state = client.transport {
+      add("round trip by TCP", "\(state.roundTrip.nanoseconds / 1000) µs")
+      add("smallest round trip by TCP", "\(state.smallestRoundTrip.nanoseconds / 1000) µs")
+    }
+    return facts
+  }
+
   private var leaving = false
   private var open = 0
 
@@ -222,6 +314,8 @@ final class Worker: @unchecked Sendable {
       leaving = true
       waiting = []
       closeSecond()
+      if isLoadCounted { load.end() }
+      lookAtTransport()
       for role in roles {
         let client =
           switch role {
@@ -267,6 +361,7 @@ final class Worker: @unchecked Sendable {
       plan.size.lowerBound == plan.size.upperBound ? plan.size.lowerBound : Int.random(in: plan.size, using: &random)
     let offset = (sequence &* 4099) & (Self.payloadCapacity - 1) & ~15
     let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[offset..<offset + size])
+    let outputBefore = client.unsentCount
     if size >= MessageHeader.size {
       MessageHeader(
         run: plan.run.number, group: 0, publisher: UInt32(publisher.number), sequence: UInt64(sequence)
@@ -289,6 +384,7 @@ final class Worker: @unchecked Sendable {
       return
     }
     let due = publisher.due
+    if isMeasured(due) { measurements.publishBytesSent += client.unsentCount - outputBefore }
     publisher.unsent.append(
       .init(
         sequence: sequence, due: due, handedOver: now, end: client.sentCount + client.unsentCount,
@@ -312,6 +408,7 @@ final class Worker: @unchecked Sendable {
       total.sent += 1
       if isMeasuredTime(now) { measurements.sentInWindow += 1 }
       second(now) { $0.sent += 1 }
+      publisher.sent(message.sequence, at: now)
       if plan.qos == .atMostOnce {
         if isMeasured(message.due) { accept(publisher, message.sequence) }
       } else {
@@ -326,6 +423,7 @@ final class Worker: @unchecked Sendable {
       let socket = min(delay, message.socket + afterHandover)
       let window = min(delay - socket, message.window)
       measurements.sendDelay.record(delay)
+      if plan.headline == .sendDelay { headline(delay, due: message.due, at: now) }
       measurements.sendDelaySocket.record(socket)
       measurements.sendDelayWindow.record(window)
       measurements.sendDelayTool.record(delay - socket - window)
@@ -336,6 +434,16 @@ final class Worker: @unchecked Sendable {
 
   /// Whether a message counts. In a closed loop nothing is due, and all count.
   private func isMeasured(_ due: Int64) -> Bool { plan.isClosed || isMeasuredTime(due) }
+
+  /// A sample of what the report is about, of a message that is measured and was due then.
+  private func headline(_ time: Int64, due: Int64, at now: Int64) {
+    let place = plan.isClosed ? now : due
+    guard isMeasuredTime(place) else { return }
+    let half = 2 * (place - plan.windowStart) >= plan.windowEnd - plan.windowStart ? 1 : 0
+    measurements.halves[half].record(time)
+    second(now) { _ in }
+    current.record(time)
+  }
 
   /// The broker answers for a measured message from now on.
   private func accept(_ publisher: Publisher, _ sequence: Int) {
@@ -397,30 +505,55 @@ final class Worker: @unchecked Sendable {
     switch (event, roles[index]) {
     case (.session(.published(let number, let reason, _)), .publisher(let publisher)):
       acknowledged(number, reason, publisher)
-    case (.session(.received(let number)), .publisher(let publisher)): publisher.client.release(number)
+    case (.session(.received(let number)), .publisher(let publisher)):
+      received(number, publisher)
+      publisher.client.release(number)
     case (.session(.connected), let role):
-      measurements.connect.record((Instant.now - attempts[index]).nanoseconds)
+      isConnected[index] = true
+      connected(driver.clients[index], due: attempts[index])
       state.connected.add(1)
       if case .publisher = role { state.ready.add(1) }
     case (.session(.subscribed(_, let packet)), .subscriber(let subscriber)):
       if let refusal = packet.reasonCodes.first(where: \.isFailure) {
         state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
       }
+      if start.nanoseconds == .max { measurements.connect.suback.record((Instant.now - attempts[index]).nanoseconds) }
       if let outage = subscriber.outage {
         subscriber.outage = outage.lowerBound...max(outage.lowerBound, time())
       } else {
         state.ready.add(1)
       }
     case (.outage(let error, _), let role):
-      if start.nanoseconds == .max { measurements.failedAttempts += 1 } else { lost(role) }
-      _ = error
+      ended(error, role, index)
     case (.failed(let error), let role):
       if start.nanoseconds == .max || measurements.lostConnections == 0 { state.fail(error) }
-      lost(role)
+      ended(error, role, index)
       open -= 1
     case (.closed, _): open -= 1
     default: break
     }
+  }
+
+  /// Takes note of how an attempt to connect went. Those of later attempts, after an outage, do not count.
+  private func connected(_ client: Client, due: Instant) {
+    guard start.nanoseconds == .max else { return }
+    func record(_ time: Instant?, in times: inout Times) {
+      if let time { times.record(max(0, (time - due).nanoseconds)) }
+    }
+    record(client.milestones.named, in: &measurements.connect.name)
+    record(client.milestones.connected, in: &measurements.connect.transport)
+    record(client.milestones.opened, in: &measurements.connect.layers)
+    record(.now, in: &measurements.connect.connack)
+  }
+
+  /// PUBREC for a message.
+  private func received(_ number: Int, _ publisher: Publisher) {
+    let now = time()
+    if !publisher.unsent.isEmpty { account(publisher, now) }
+    let place = number - publisher.firstNumber
+    guard place >= 0, place < publisher.unacknowledged.count else { return }
+    let entry = publisher.unacknowledged[place]
+    if isMeasured(due(publisher, entry.sequence)) { measurements.receipt.record(now - entry.sent) }
   }
 
   private func acknowledged(_ number: Int, _ reason: ReasonCode, _ publisher: Publisher) {
@@ -442,7 +575,9 @@ final class Worker: @unchecked Sendable {
       measurements.acknowledged += 1
       if !plan.isClosed { measurements.acknowledgement.record(now - due) }
       if !plan.isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
+      if plan.headline == .acknowledgement { headline(now - (plan.isClosed ? entry.sent : due), due: due, at: now) }
       if reason.isFailure {
+        second(now) { $0.errors += 1 }
         measurements.refused[reason.rawValue, default: 0] += 1
       } else {
         if reason == .noMatchingSubscribers { measurements.withoutSubscribers += 1 }
@@ -452,10 +587,21 @@ final class Worker: @unchecked Sendable {
     if publisher.isHeld, !publisher.isBlocked, publisher.client.canPublish { release(publisher, now) }
   }
 
+  /// An attempt failed, or a network connection was lost.
+  private func ended(_ error: ConnectionError, _ role: Role, _ index: Int) {
+    if isConnected[index] {
+      isConnected[index] = false
+      lost(role)
+    } else {
+      measurements.failures[ConnectFailure(error), default: 0] += 1
+    }
+  }
+
   /// The network connection of a client is gone.
   private func lost(_ role: Role) {
     let now = time()
     measurements.lostConnections += 1
+    second(now) { $0.errors += 1 }
     switch role {
     case .publisher(let publisher):
       for place in 0..<publisher.unacknowledged.count where !publisher.unacknowledged[place].isDone {
@@ -481,7 +627,10 @@ final class Worker: @unchecked Sendable {
   }
 
   private func received(_ message: MessageView, by subscriber: Subscriber) {
-    let now = time()
+    // What came with one receive came in one moment.
+    let count = subscriber.client.receiveCount
+    if subscriber.lastReceive.count != count { subscriber.lastReceive = (count, time()) }
+    let now = subscriber.lastReceive.time
     let header: MessageHeader
     switch MessageHeader.read(message.payload, ofRun: plan.run.number) {
     case .header(let read): header = read
@@ -511,11 +660,23 @@ final class Worker: @unchecked Sendable {
     total.delivered += 1
     if isMeasuredTime(now) { measurements.deliveredInWindow += 1 }
     second(now) { $0.delivered += 1 }
-    if !plan.isClosed { current.record(now - due) }
     guard isMeasured else { return }
     total.distinct += 1
     measurements.delivered += 1
-    if !plan.isClosed { measurements.endToEnd.record(now - due) }
+    if !plan.isClosed {
+      measurements.endToEnd.record(now - due)
+      headline(now - due, due: due, at: now)
+    }
+    // The publishers of other workers are theirs.
+    if plan.workers == 1, let (sent, arrivals) = publishers[publisher].arrived(sequence) {
+      if !plan.isClosed || isMeasuredTime(sent) { measurements.endToEndService.record(now - sent) }
+      if plan.isClosed { headline(now - sent, due: due, at: now) }
+      if plan.fansOut, !plan.isClosed,
+        arrivals == plan.topology.subscribers(ofTopic: plan.topology.topic(ofPublisher: publisher, sequence))
+      {
+        measurements.fanOut.record(now - due)
+      }
+    }
     if displacement > 0, !plan.topology.isShared {
       measurements.reordered += 1
       measurements.largestDisplacement = max(measurements.largestDisplacement, displacement)
@@ -526,7 +687,7 @@ final class Worker: @unchecked Sendable {
 
   private func second(_ time: Int64, _ change: (inout Measurements.Second) -> Void) {
     guard time >= 0 else { return }
-    let index = Int(time / 1_000_000_000)
+    let index = plan.second(at: time)
     if index != currentSecond {
       closeSecond()
       currentSecond = index
@@ -537,8 +698,35 @@ final class Worker: @unchecked Sendable {
 
   private func closeSecond() {
     guard !current.isEmpty, currentSecond < measurements.seconds.count else { return }
-    measurements.seconds[currentSecond].times = current.samples
-    current = Times()
+    measurements.seconds[currentSecond].times += current.samples
+    current.removeAll()
+  }
+}
+
+extension ConnectFailure {
+  init(_ error: ConnectionError) {
+    stage =
+      switch error {
+      case .nameNotFound: "name"
+      case .system("connect", _, _), .system("bind", _, _), .system("socket", _, _): "transport"
+      case .tls: "TLS"
+      case .notLetThrough: "proxy"
+      case .timedOut(let stage, _, _), .closed(let stage), .webSocketClosed(let stage, _): Self.name(of: stage)
+      default: "CONNACK"
+      }
+    reason = "\(error)"
+  }
+
+  private static func name(of stage: ConnectionStage) -> String {
+    switch stage {
+    case .name: "name"
+    case .transport: "transport"
+    case .proxy: "proxy"
+    case .tls: "TLS"
+    case .webSocket: "WebSocket"
+    case .suback: "SUBACK"
+    case .connack, .connected: "CONNACK"
+    }
   }
 }
 

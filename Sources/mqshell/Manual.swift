@@ -77,7 +77,7 @@ extension ShellSettings {
       "COMMANDS", [],
       entries: Verb.all.map { verb in
         .init(
-          verb.form.isEmpty ? verb.name : "\(verb.name) \(verb.form)",
+          verb.usage,
           "\(sentence(verb.summary)) \(verb.details)\(options(of: verb))")
       }),
     .init(

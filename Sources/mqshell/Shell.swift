@@ -254,15 +254,11 @@ final class Shell {
       if isInteractive { screen.line("") }
       return
     }
-    let column = error.column.map { "column \($0): " } ?? ""
-    let text = ((error.place ?? place).map { "\($0): " } ?? "") + column + error.message
-    if isInteractive {
-      screen.line(text, .bad)
-      for detail in error.details { screen.line("  \(detail)") }
-    } else {
-      flush()
-      diagnostics.error(text)
-      for detail in error.details { diagnostics.error("  \(detail)") }
+    var error = error
+    error.place = error.place ?? place
+    if !isInteractive { flush() }
+    for (index, line) in error.lines.enumerated() {
+      if isInteractive { screen.line(line, index == 0 ? .bad : .plain) } else { diagnostics.error(line) }
     }
   }
 }

@@ -38,6 +38,8 @@ struct LiveView: ScreenContent {
 
   /// Does what a key is for.
   mutating func press(_ key: Key) -> ScreenWish? {
+    // Keys that come together find the rows as each left them.
+    if isOutOfOrder { arrange(height: arrangedHeight) }
     isOutOfOrder = true
     if typed != nil, type(key) { return nil }
     if case .text(let bytes) = key, let byte = bytes.first, bytes.count == 1 {
@@ -153,10 +155,7 @@ struct LiveView: ScreenContent {
       self.now = now
     }
     let tree = shown
-    if isOutOfOrder || arrangedHeight != height || arrangedNodes != tree.nodes.count {
-      outline.arrange(tree, height: height)
-      (isOutOfOrder, arrangedNodes, arrangedHeight) = (false, tree.nodes.count, height)
-    }
+    if isOutOfOrder || arrangedHeight != height || arrangedNodes != tree.nodes.count { arrange(height: height) }
     var lines = [connectionLine(columns, at: now, status), totalsLine(columns, tree)]
     let table = TopicTable(columns: columns, order: outline.order)
     lines.append(page == .topics ? table.titles() : ScreenLine.bar(title, width: columns))
@@ -182,6 +181,12 @@ struct LiveView: ScreenContent {
     while lines.count < headerHeight + height { lines.append([]) }
     if footerHeight > 0 { lines.append(footer(columns, status)) }
     return lines
+  }
+
+  private mutating func arrange(height: Int) {
+    let tree = shown
+    outline.arrange(tree, height: height)
+    (isOutOfOrder, arrangedNodes, arrangedHeight) = (false, tree.nodes.count, height)
   }
 
   /// Rates are found once a second, and rows keep their places in between: they could not be read if they never stood still.

@@ -181,8 +181,8 @@ struct Drills {
     var random = SplitMix(state: 1)
     let clock = ContinuousClock()
     let end = clock.now + .seconds(duration)
-    // Not so soon one after the other that it would look like another client with the same identifier.
-    var nextOutage = clock.now + .seconds(3)
+    // Connections that are closed within five seconds, again and again, would look like another client with the same identifier.
+    var nextOutage: ContinuousClock.Instant? = clock.now + .seconds(3)
     var (count, outages) = (0, 0)
     while clock.now < end {
       var lines: [UInt8] = []
@@ -192,10 +192,14 @@ struct Drills {
       }
       publisher.write(lines)
       usleep(10_000)
-      guard clock.now >= nextOutage else { continue }
-      if outages.isMultiple(of: 2) { proxy.cut() } else { try broker.restart() }
-      outages += 1
-      nextOutage = clock.now + .milliseconds(Int64.random(in: 5_500...9_000, using: &random))
+      if let time = nextOutage {
+        guard clock.now >= time else { continue }
+        if outages.isMultiple(of: 2) { proxy.cut() } else { try broker.restart() }
+        outages += 1
+        nextOutage = nil
+      } else if count.isMultiple(of: 500), subscribers.allSatisfy({ $0.returns == outages }) {
+        nextOutage = clock.now + .milliseconds(Int64.random(in: 5_200...7_000, using: &random))
+      }
     }
     publisher.closeInput()
     #expect(try publisher.wait(timeout: .seconds(60)) == .exited(0), "\(publisher.errorText)")
@@ -499,4 +503,9 @@ struct Drills {
       """)
     #expect(usage.cpuTime < .seconds(5))
   }
+}
+
+extension ToolProcess {
+  /// How many outages it has told the end of.
+  fileprivate var returns: Int { errorText.components(separatedBy: "connected again").count - 1 }
 }

@@ -94,6 +94,49 @@ import Testing
     #expect(try status("waiting") as? Int == 1)
   }
 
+  @Test("73: --spool-max-bytes counts what waits, and a message that does not fit beside it is refused")
+  func fullOfBytes() throws {
+    let options = ["-h", "127.0.0.1", "-p", "\(try freePort())", "--spool-max-bytes", "2k"]
+    let message = String(repeating: "x", count: 1200)
+    #expect(try publish(options, "-m", message).end == .exited(75))
+    let tool = try publish(options, "-m", message)
+    #expect(tool.end == .exited(73))
+    #expect(tool.errorText.contains("2000"), "\(tool.errorText)")
+    #expect(try status("waiting") as? Int == 1)
+  }
+
+  @Test(
+    "[MQTT-4.4.0-1] a session that is lost after PUBREC: --on-session-loss republish sends again, fail keeps it waiting"
+  )
+  func sessionLoss() throws {
+    let broker = try ScriptedBroker()
+    let options = broker.options + ["-V", "5", "--spool", path]
+    let first = try ToolProcess("mqpub", options + ["-t", "t", "-m", "x", "-q", "2"])
+    let connection = try broker.acceptConnect()
+    try connection.expect("34 r* s* 't' m2 00 'x'")
+    try connection.send("50 02 m2")
+    try connection.expect("62 02 m2")
+    connection.close()
+    #expect(try first.wait() == .exited(75))
+
+    let refusing = try ToolProcess("mqpub", options + ["--flush", "--on-session-loss", "fail"])
+    let second = try broker.acceptConnect()
+    #expect(try refusing.wait() == .exited(75))
+    second.close()
+    #expect(refusing.errorText.contains("the broker forgot the session"), "\(refusing.errorText)")
+    #expect(try status("released") as? Int == 1)
+
+    let republishing = try ToolProcess(
+      "mqpub", options + ["--flush", "--on-session-loss", "republish", "--log", "notice"])
+    let third = try broker.acceptConnect()
+    try third.expect("34 r* s* 't' m2 00 'x'")
+    try third.send("50 02 m2")
+    try third.expect("62 02 m2")
+    try third.send("70 02 m2")
+    #expect(try republishing.wait() == .exited(0))
+    #expect(try status("released") as? Int == 0)
+  }
+
   @Test("73: a folder that others may write is refused")
   func openFolder() throws {
     try FileManager.default.createDirectory(

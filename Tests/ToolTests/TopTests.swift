@@ -90,6 +90,7 @@ struct TopTests {
     try see("all collapsed, with the topic above selected", after: "C") {
       topics($0) == ["+ home", "  log"] && $0.reversedRows == [2, 3]
     }
+    try see("inside what was just expanded", after: "ll") { $0.reversedRows == [2, 4] }
     try see("all expanded", after: "E") { topics($0) == all }
     try see("the last", after: "\u{1b}[F") { $0.reversedRows == [2, 9] }
     try see("the first", after: "\u{1b}[1~") { $0.reversedRows == [2, 3] }

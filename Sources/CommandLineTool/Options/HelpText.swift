@@ -11,19 +11,56 @@ public enum HelpText {
     for (index, form) in tool.synopsis.enumerated() {
       lines += wrapped("\(name) \(form)", first: index == 0 ? "Usage: " : "       ", indent: 11 + columns(name))
     }
+    lines += sections(options) + self.examples(tool.examples.prefix(3))
+    lines += ["", "Exit status: 0 when all that was asked for happened; see 'man \(name)'."]
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// What the commands of a tool are.
+  static func overview(_ tool: ToolDescription, _ commands: [ToolDescription.Command]) -> String {
+    let name = tool.name.rawValue
+    var lines = wrapped("\(name) COMMAND [OPTION]...", first: "Usage: ", indent: 7) + ["", "Commands:"]
+    for command in commands {
+      let head = "  \(command.name)"
+      lines += wrapped(
+        ManualText.plain(command.summary), first: head + String(repeating: " ", count: 14 - columns(head)), indent: 14)
+    }
+    lines += examples(tool.examples.prefix(3))
+    lines += ["", "'\(name) COMMAND --help' lists the options of a command; 'man \(name)' has it all."]
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// What one command does, and the options that it takes.
+  static func text(
+    _ tool: ToolDescription, _ command: ToolDescription.Command, options: [OptionDescription]
+  ) -> String {
+    let name = "\(tool.name.rawValue) \(command.name)"
+    var lines = wrapped("\(name) \(command.synopsis)", first: "Usage: ", indent: 8 + columns(name))
+    lines += [""] + wrapped(ManualText.plain(command.summary).capitalizedFirst + ".", first: "", indent: 0)
+    lines += sections(options) + examples(command.examples.prefix(3))
+    lines += ["", "Exit status: 0 when all that was asked for happened; see 'man \(tool.name.rawValue)'."]
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  private static func sections(_ options: [OptionDescription]) -> [String] {
+    var lines: [String] = []
     for section in OptionDescription.Section.allCases {
       let members = options.filter { $0.section == section && !$0.isHidden }
       guard !members.isEmpty else { continue }
       lines += ["", "\(section.rawValue):"]
       for option in members { lines += entry(option) }
     }
-    lines += ["", "Examples:"]
-    for example in tool.examples.prefix(3) {
+    return lines
+  }
+
+  private static func examples(_ examples: ArraySlice<ToolDescription.Example>) -> [String] {
+    if examples.isEmpty { return [] }
+    var lines = ["", "Examples:"]
+    for example in examples {
       lines += wrapped("# \(ManualText.plain(example.explanation))", first: "  ", indent: 4)
       lines.append("  \(example.command)")
     }
-    lines += ["", "Exit status: 0 when all that was asked for happened; see 'man \(name)'."]
-    return lines.map { $0 + "\n" }.joined()
+    return lines
   }
 
   private static func entry(_ option: OptionDescription) -> [String] {
@@ -56,4 +93,9 @@ public enum HelpText {
     }
     return lines + [line]
   }
+}
+
+extension String {
+  /// With a capital at the beginning.
+  var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -18,6 +18,16 @@ public enum ManPage {
     page.macro("SH", "DESCRIPTION")
     page.paragraphs(tool.paragraphs)
 
+    if !tool.commands.isEmpty {
+      page.macro("SH", "COMMANDS")
+      for command in tool.commands {
+        page.macro("TP")
+        page.line("\\fB\(command.name)\\fR \(synopsis(command.synopsis))")
+        page.prose(sentence(command.summary))
+        page.prose(command.details)
+      }
+    }
+
     page.macro("SH", "OPTIONS")
     for section in OptionDescription.Section.allCases {
       let members = options.filter { $0.section == section && !$0.isHidden }
@@ -65,7 +75,7 @@ public enum ManPage {
     }
 
     page.macro("SH", "EXAMPLES")
-    for (index, example) in tool.examples.enumerated() {
+    for (index, example) in (tool.examples + tool.commands.flatMap(\.examples)).enumerated() {
       if index > 0 { page.macro("PP") }
       page.prose(example.explanation)
       page.code(example.command)
@@ -93,7 +103,7 @@ public enum ManPage {
     }.joined(separator: " ")
   }
 
-  private static func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() + "." }
+  private static func sentence(_ text: String) -> String { text.capitalizedFirst + "." }
 }
 
 /// Lines of roff.

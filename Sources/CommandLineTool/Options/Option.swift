@@ -15,6 +15,7 @@ public struct OptionDescription: Sendable {
   /// Where help and manual page list an option; in this order.
   public enum Section: String, CaseIterable, Sendable {
     case messages = "Messages"
+    case report = "Reports"
     case subscriptions = "Subscriptions"
     case selection = "Selection"
     case output = "Output"

@@ -16,6 +16,7 @@ extension OptionTable {
       }
     }
     if !owners.isEmpty { return "it belongs to \(owners.map(\.name).joined(separator: " and "))" }
+    if let hint = hints.first(where: { spelling.hasPrefix($0.name) }) { return ManualText.plain(hint.explanation) }
     if let name = nearestName(to: spelling) { return "did you mean \(name)?" }
     return "'\(help)' lists all"
   }

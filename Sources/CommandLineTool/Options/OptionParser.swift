@@ -27,9 +27,15 @@ public struct OptionTable: Sendable {
 
   /// What lists the options, for advice.
   var help: String
+  /// What to say of letters that mean something in tools of other people.
+  var hints: [ToolDescription.Entry]
 
   /// The table of `tool`; `help` is the command that lists it.
-  public init(tool: String, options: [OptionDescription], otherTools: [Tool] = [], help: String? = nil) {
+  public init(
+    tool: String, options: [OptionDescription], otherTools: [Tool] = [], help: String? = nil,
+    hints: [ToolDescription.Entry] = []
+  ) {
+    self.hints = hints
     self.tool = tool
     self.help = help ?? "\(tool) --help"
     self.options = options
@@ -46,8 +52,10 @@ public struct OptionTable: Sendable {
   /// Finds the option of `word`: an exact spelling before `--long=value` before `-Svalue`.
   func match(_ word: [UInt8]) throws(UsageError) -> Match {
     let dash = UInt8(ascii: "-")
-    guard word.count > 1, word[0] == dash else {
-      guard let operand = options.firstIndex(where: \.isOperand) else { throw notAnOption(word) }
+    guard word.count > 1, word[0] == dash, word != [dash, dash] else {
+      guard let operand = options.firstIndex(where: \.isOperand) else {
+        throw word == [dash, dash] ? unknownOption(word[...]) : notAnOption(word)
+      }
       return Match(option: operand, spelling: [], attachedValue: word[...])
     }
     if word[1] == dash {
@@ -74,7 +82,7 @@ public struct OptionTable: Sendable {
 /// Walks the words of a command line: which options stand there, and which words belong to them.
 ///
 /// The word after an option that takes one is its value, whatever it looks like: `-m -n` sends "-n". Nothing is
-/// bundled, abbreviated or optional, and `--` means nothing.
+/// bundled, abbreviated or optional, and `--` is a word like others where words may stand that are no options.
 public struct OptionParser {
   private let table: OptionTable
   private let words: [[UInt8]]

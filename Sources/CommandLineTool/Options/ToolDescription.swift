@@ -14,6 +14,35 @@ public struct ToolDescription: Sendable {
     }
   }
 
+  /// One of several things that a tool does, named by the first word that is no option: `mqbench load`.
+  public struct Command: Sendable {
+    /// The word.
+    public var name: String
+    /// What stands behind the word.
+    public var synopsis: String
+    /// One short line without a full stop.
+    public var summary: String
+    /// More for the manual page, in whole sentences.
+    public var details: String
+    /// Commands to try.
+    public var examples: [Example]
+    /// The names of the options that it takes, besides those that every tool has.
+    public var optionNames: @Sendable () -> [String]
+
+    /// A command.
+    public init(
+      _ name: String, synopsis: String, summary: String, details: String, examples: [Example],
+      optionNames: @escaping @Sendable () -> [String]
+    ) {
+      self.name = name
+      self.synopsis = synopsis
+      self.summary = summary
+      self.details = details
+      self.examples = examples
+      self.optionNames = optionNames
+    }
+  }
+
   /// A file or an environment variable, and what it is for.
   public struct Entry: Sendable {
     /// The path or variable.
@@ -62,6 +91,11 @@ public struct ToolDescription: Sendable {
   public var chapters: [Chapter] { makeChapters() }
   // Only the manual page needs them: they would be a good part of each start.
   private let makeChapters: @Sendable () -> [Chapter]
+  /// What the tool does where that depends on a first word.
+  public var commands: [Command] { makeCommands() }
+  private let makeCommands: @Sendable () -> [Command]
+  /// What to tell people who come from other tools and type a letter that means something else there: `-c`, and a sentence.
+  public var hints: [Entry]
   /// What the tool reads and writes by itself.
   public var files: [Entry]
   /// Variables that stand for no option.
@@ -70,7 +104,9 @@ public struct ToolDescription: Sendable {
   /// A description of the tool `name`.
   public init(
     name: ToolName, purpose: String, synopsis: [String], paragraphs: [String], examples: [Example],
-    chapters: @escaping @autoclosure @Sendable () -> [Chapter] = [], files: [Entry] = [], environment: [Entry] = []
+    chapters: @escaping @autoclosure @Sendable () -> [Chapter] = [],
+    commands: @escaping @autoclosure @Sendable () -> [Command] = [], hints: [Entry] = [], files: [Entry] = [],
+    environment: [Entry] = []
   ) {
     self.name = name
     self.purpose = purpose
@@ -78,13 +114,15 @@ public struct ToolDescription: Sendable {
     self.paragraphs = paragraphs
     self.examples = examples
     makeChapters = chapters
+    makeCommands = commands
+    self.hints = hints
     self.files = files
     self.environment = environment
   }
 }
 
 /// A text of the manual in pieces: words, and options to be set off from them.
-enum ManualText {
+public enum ManualText {
   enum Piece: Equatable {
     case words(Substring)
     /// The spelling of an option, without its braces.
@@ -109,7 +147,7 @@ enum ManualText {
   }
 
   /// The text without braces.
-  static func plain(_ text: String) -> String {
+  public static func plain(_ text: String) -> String {
     pieces(of: text).map { piece in
       switch piece {
       case .words(let text), .option(let text): String(text)
@@ -122,6 +160,7 @@ enum ManualText {
     let texts =
       description.paragraphs + description.examples.map(\.explanation)
       + (description.files + description.environment).map(\.explanation)
+      + description.commands.flatMap { [$0.summary, $0.details] + $0.examples.map(\.explanation) }
       + description.chapters.flatMap { $0.paragraphs + $0.entries.map(\.explanation) + $0.remarks }
       + options.flatMap { [$0.summary, $0.details] }
     let known = options.flatMap(\.spellings)

@@ -62,6 +62,7 @@ extension ConnectionPlan {
     do throws(SecretError) {
       return try source.read(asking: question, within: connectTimeout, until: limit, diagnostics)
     } catch {
+      if error == .interrupted, !goesOnAfterInterrupt { Signals.die(of: .interrupt) }
       throw UsageError("\(option): \(error.explanation)", status: error == .timedOut ? .timedOut : .usage)
     }
   }

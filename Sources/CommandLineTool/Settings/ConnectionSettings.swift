@@ -185,6 +185,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var reconnects: Bool
   /// Whether the connection ends at anything that would be tolerated otherwise.
   public var isStrict: Bool
+  /// Whether Ctrl-C at a question for a secret ends the question only, and not the process.
+  public var goesOnAfterInterrupt = false
 
   /// Where the broker listens.
   public var endpoint: Endpoint {

@@ -1,0 +1,221 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+/// The command that finds the highest rate.
+extension Measurement {
+  /// A step of the table.
+  private struct Row {
+    var rate: Double
+    var isConfirmation: Bool
+    var report: Report?
+    var outcome: Search.Outcome
+  }
+
+  /// When the whole search has to be over.
+  private static let limit = Duration.seconds(290)
+  private static let probe: (warmUp: Duration, window: Duration) = (.seconds(5), .seconds(10))
+  private static let confirmation: (warmUp: Duration, window: Duration) = (.seconds(5), .seconds(30))
+  /// Connecting, settling, draining and leaving.
+  private static let overhead = Duration.seconds(4)
+
+  func search() throws(UsageError) -> ExitStatus {
+    var goals = settings.report.goals
+    if goals.isEmpty { goals = try Goal.goals(in: Argument(Array("p99<50ms loss=0".utf8), from: Source(.commandLine))) }
+    var load = settings.load
+    (load.warmUp, load.duration, load.drain) = (Self.probe.warmUp, Self.probe.window, .seconds(10))
+    if load.seed == nil { load.seed = .random(in: 0...UInt64(Int.max)) }
+    // The password is asked for once.
+    var plan = try plan(settings.connection, load)
+    let deadline = Instant.now + Self.limit
+    var search = Search(from: settings.load.isRateGiven ? settings.load.rate : 1000)
+    var rows: [Row] = []
+    do {
+      let idle = try ping(plan)
+      while true {
+        let left = deadline - .now
+        if left < Self.probe.warmUp + Self.probe.window + Self.confirmation.warmUp + Self.confirmation.window + Self
+          .overhead * 2
+        {
+          search.hurry()
+        }
+        let (rate, isConfirmation): (Double, Bool)
+        switch search.next {
+        case .probe(let next): (rate, isConfirmation) = (next, false)
+        case .confirm(let next): (rate, isConfirmation) = (next, true)
+        case .finished: return say(search, rows, goals, plan)
+        }
+        let times = isConfirmation ? Self.confirmation : Self.probe
+        if left < times.warmUp + times.window + Self.overhead {
+          search.stop()
+          continue
+        }
+        (plan.warmUp, plan.duration) = times
+        plan.schedule = plan.schedule.withRate(rate)
+        if diagnostics.isTerminal {
+          diagnostics.notice("\(isConfirmation ? "confirming" : "trying") \(Figures.rate(rate)) messages a second")
+        }
+        guard let row = try step(plan, rate, isConfirmation, goals) else { return say(search, rows, goals, plan) }
+        rows.append(row)
+        search.take(row.outcome)
+        if row.outcome != .passed { try recover(plan, idle: idle, until: min(deadline, .now + .seconds(10))) }
+      }
+    } catch {
+      return status(error)
+    }
+  }
+
+  /// Nil when a signal came.
+  private func step(_ plan: LoadPlan, _ rate: Double, _ isConfirmation: Bool, _ goals: [Goal]) throws -> Row? {
+    let summary: Summary
+    do {
+      guard let whole = try run(plan), !whole.isInterrupted else { return nil }
+      summary = whole
+    } catch let error as ConnectionError {
+      // Where nothing has worked yet, nothing is searched for.
+      if rate <= (settings.load.isRateGiven ? settings.load.rate : 1000) { throw error }
+      return Row(rate: rate, isConfirmation: isConfirmation, outcome: .failed("\(error)"))
+    }
+    let report = Report([summary], options: [])
+    return Row(rate: rate, isConfirmation: isConfirmation, report: report, outcome: Self.judge(report, goals))
+  }
+
+  /// What a step came to: mqbench's own limits first, then what was asked for.
+  static func judge(_ report: Report, _ goals: [Goal]) -> Search.Outcome {
+    if report.verdict == .tool { return .toolLimited }
+    for goal in goals {
+      let result = GoalResult(goal, report)
+      if result.isMet != true { return .failed("\(goal.text) (\(result.measured))") }
+    }
+    guard let run = report.runs.first else { return .failed("no run") }
+    if run.achieved < 0.99 {
+      return .failed("only \(Figures.decimals(run.achieved * 100, 1)) % of the offered rate sent")
+    }
+    if !run.isSteady { return .failed("not steady") }
+    return report.verdict == .network ? .failed("network") : .passed
+  }
+
+  /// The median of a few messages over a moment, in nanoseconds: how long the broker takes when it has nothing to do.
+  private func ping(_ plan: LoadPlan) throws -> Int64? {
+    var plan = plan
+    plan.topology = Topology(publishers: 1, subscribers: 1, topics: 1)
+    plan.schedule = Schedule(publishers: 1, messagesPerSecond: 50)
+    (plan.warmUp, plan.duration, plan.settle, plan.drainLimit, plan.workers) = (
+      .zero, .seconds(1), .zero, .seconds(5), 1
+    )
+    guard let summary = try run(plan), case .nanoseconds(let time) = summary.headline.rank(5000) else { return nil }
+    return time
+  }
+
+  /// Waits until the broker answers about as fast as it did before the first step.
+  private func recover(_ plan: LoadPlan, idle: Int64?, until limit: Instant) throws {
+    guard let idle else { return }
+    while Instant.now < limit {
+      if let time = try ping(plan), time <= max(2 * idle, 1_000_000) { return }
+    }
+  }
+
+  // MARK: - What is said
+
+  private func say(_ search: Search, _ rows: [Row], _ goals: [Goal], _ plan: LoadPlan) -> ExitStatus {
+    let answer = if case .finished(let answer) = search.next { answer } else { Search.Answer?.none }
+    let printed =
+      settings.report.isJSON
+      ? Self.print(Self.json(search, rows, goals, answer), diagnostics)
+      : Self.print(Self.text(search, rows, goals, plan, answer), diagnostics)
+    if printed != .ok { return printed }
+    switch answer {
+    case .rate: return .ok
+    case .below: return .goalMissed
+    case .atLeast, .unconfirmed: return .notMeasurable
+    case nil: return .ok
+    }
+  }
+
+  private static func text(
+    _ search: Search, _ rows: [Row], _ goals: [Goal], _ plan: LoadPlan, _ answer: Search.Answer?
+  ) -> String {
+    let topology = plan.topology
+    var text =
+      "mqbench search: \(goals.map(\.text).joined(separator: " ")); \(topology.publishers) publishers, "
+      + "\(topology.subscribers) subscribers, QoS \(plan.qos.rawValue)\n\n"
+    text +=
+      Figures.right("messages/s", 12) + Figures.right("p50, ms", 10) + Figures.right("p99, ms", 10)
+      + Figures.right("sent", 9)
+    text += "\n"
+    for row in rows {
+      let run = row.report?.runs.first
+      let times = run.flatMap { $0.times[$0.headline] }
+      text += Figures.right(Figures.rate(row.rate), 12)
+      for percentile in [5000, 9900] {
+        switch times?.rank(percentile) {
+        case .nanoseconds(let time): text += Figures.right(Figures.milliseconds(time), 10)
+        case .endless: text += Figures.right("lost", 10)
+        default: text += Figures.right("–", 10)
+        }
+      }
+      text += Figures.right(run.map { Figures.decimals(min(1, $0.achieved) * 100, 1) + " %" } ?? "–", 9) + "  "
+      text += (row.isConfirmation ? "30 s: " : "") + words(row.outcome) + "\n"
+    }
+    text += "\n\(words(answer))\n"
+    if search.isNoisy { text += "Noisy: a lower rate failed than one that passed; another search may end elsewhere.\n" }
+    return text
+  }
+
+  private static func words(_ outcome: Search.Outcome) -> String {
+    switch outcome {
+    case .passed: "passed"
+    case .failed(let what): what
+    case .toolLimited: "mqbench was the limit"
+    }
+  }
+
+  private static func words(_ answer: Search.Answer?) -> String {
+    switch answer {
+    case .rate(let rate, let what):
+      "\(Figures.rate(rate)) messages a second for 30 s; above that broke first: \(what.isEmpty ? "nothing" : what)"
+    case .atLeast(let rate):
+      rate > 0
+        ? "at least \(Figures.rate(rate)) messages a second; mqbench is the limit"
+        : "nothing can be said: mqbench is the limit"
+    case .below(let rate, let what): "fewer than \(Figures.rate(rate)) messages a second; what broke: \(what)"
+    case .unconfirmed(let rate): "about \(Figures.rate(rate)) messages a second, which a longer window did not confirm"
+    case nil: "interrupted"
+    }
+  }
+
+  private static func json(_ search: Search, _ rows: [Row], _ goals: [Goal], _ answer: Search.Answer?) -> JSON {
+    var members: [(name: String, value: JSON)] = [
+      ("schema", .integer(JSONReport.schema)), ("tool", .string("mqbench")),
+      ("goals", .array(goals.map { .string($0.text) })), ("answer", .string(words(answer))),
+    ]
+    let (kind, rate, what): (String, Double?, String) =
+      switch answer {
+      case .rate(let rate, let what): ("rate", rate, what)
+      case .atLeast(let rate): ("at_least", rate, "")
+      case .below(let rate, let what): ("below", rate, what)
+      case .unconfirmed(let rate): ("unconfirmed", rate, "")
+      case nil: ("interrupted", nil, "")
+      }
+    members += [
+      ("kind", .string(kind)), ("rate", rate.map(JSON.number) ?? .null), ("broken_by", .string(what)),
+      ("noisy", .boolean(search.isNoisy)),
+      (
+        "steps",
+        .array(
+          rows.map { row in
+            let run = row.report?.runs.first
+            let times = run.flatMap { $0.times[$0.headline] } ?? Times()
+            return .object([
+              ("rate", .number(row.rate)), ("confirmation", .boolean(row.isConfirmation)),
+              ("passed", .boolean(row.outcome == .passed)), ("outcome", .string(words(row.outcome))),
+              ("p50_ns", JSONReport.json(times.rank(5000))), ("p99_ns", JSONReport.json(times.rank(9900))),
+              ("achieved", run.map { .number($0.achieved) } ?? .null),
+              ("verdict", row.report.map { .string($0.verdict.rawValue) } ?? .null),
+            ])
+          })
+      ),
+    ]
+    return .object(members)
+  }
+}

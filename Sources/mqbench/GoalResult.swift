@@ -1,0 +1,76 @@
+internal import CommandLineTool
+
+/// How a goal came out.
+struct GoalResult: Sendable {
+  let goal: Goal
+  /// Nil when it cannot be told.
+  let isMet: Bool?
+  /// What was measured.
+  let measured: String
+
+  /// Judges a report. Percentiles and rates are the median of the runs; losses are those of all runs.
+  init(_ goal: Goal, _ report: Report) {
+    self.goal = goal
+    switch goal.metric {
+    case .percentile(let hundredths):
+      (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.percentile(hundredths) }
+    case .minimum: (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.ended(\.minimum) }
+    case .mean: (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.ended { Int64($0.mean) } }
+    case .maximum:
+      (isMet, measured) = Self.judge(goal, report) {
+        $0.headlineTimes.endless > 0 ? .endless : $0.headlineTimes.ended(\.maximum)
+      }
+    case .connect: (isMet, measured) = Self.judge(goal, report) { ($0.times[.connect] ?? Times()).ended(\.maximum) }
+    case .lost:
+      let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
+      isMet = Self.hasExpected(report) ? goal.isMet(by: lost) : nil
+      measured = "\(lost)"
+    case .lostShare:
+      let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
+      let expected = max(1, report.runs.reduce(0) { $0 + $1.count(.expected) })
+      isMet = Self.hasExpected(report) ? goal.isMet(by: Int(Double(lost) / Double(expected) * 1e8)) : nil
+      measured = Figures.decimals(Double(lost) / Double(expected) * 100, 4) + " %"
+    case .rate:
+      let metric = report.runs.contains { $0.rates[.delivered] != nil } ? RateMetric.delivered : .sent
+      let rate = Spread.median(report.runs.map { $0.rate(metric) })
+      isMet = goal.isMet(by: Int(rate * 1e6))
+      measured = "\(Figures.rate(rate)) a second \(metric.rawValue)"
+    }
+  }
+
+  private static func hasExpected(_ report: Report) -> Bool { report.runs.contains { $0.count(.expected) > 0 } }
+
+  private static func judge(_ goal: Goal, _ report: Report, _ value: (Report.Run) -> Times.Value) -> (Bool?, String) {
+    switch Spread.median(report.runs.map(value)) {
+    case .nanoseconds(let time): (goal.isMet(by: Int(time)), "\(Figures.milliseconds(time)) ms")
+    case .endless: (goal.isMet(by: .max), "lost")
+    case .unknown: (nil, "too few samples")
+    }
+  }
+
+  /// `met: 1.204 ms`
+  var outcome: String {
+    switch isMet {
+    case true: "met: \(measured)"
+    case false: "missed: \(measured)"
+    case nil: "cannot be told: \(measured)"
+    }
+  }
+
+  /// What the goals of a report make of the exit status. A verdict against mqbench says that nothing can be told.
+  static func status(_ results: [GoalResult], _ report: Report) -> ExitStatus {
+    if results.isEmpty { return .ok }
+    if report.verdict == .tool { return .notMeasurable }
+    if results.contains(where: { $0.isMet == false }) { return .goalMissed }
+    return results.contains { $0.isMet == nil } ? .notMeasurable : .ok
+  }
+}
+
+extension Report.Run {
+  fileprivate var headlineTimes: Times { times[headline] ?? Times() }
+}
+
+extension Times {
+  /// A figure over what came to an end.
+  fileprivate func ended(_ figure: (Times) -> Int64) -> Value { hasEnded ? .nanoseconds(figure(self)) : .unknown }
+}

@@ -1,0 +1,167 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+/// Measures as often as it is wanted, and says what came of it.
+struct Measurement {
+  let settings: BenchSettings
+  private let invocation: Invocation
+  let diagnostics: Diagnostics
+  private let savedOptions: [[String]]
+
+  init(_ settings: BenchSettings, _ invocation: Invocation, savedOptions: [[String]]) throws(UsageError) {
+    self.settings = settings
+    self.invocation = invocation
+    self.savedOptions = savedOptions
+    diagnostics = settings.diagnostics(invocation)
+    try settings.report.saved.check()
+    if settings.report.wantsSame, settings.words.first?.bytes.elementsEqual("ab".utf8) != true {
+      throw UsageError("--goal: same is for compare and ab")
+    }
+  }
+
+  /// A plan for the broker of these settings.
+  func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
+    var connection = try connection.plan(invocation.compatibility)
+    try connection.readPassword(invocation, diagnostics)
+    return try load.plan(connection)
+  }
+
+  /// How a series of runs ended.
+  private enum Ending {
+    case whole
+    /// A signal came; what there is may be reported.
+    case interrupted
+    case failed(ExitStatus)
+  }
+
+  /// One run of a plan. Returns nil when a signal came before there was anything to measure.
+  func run(_ plan: LoadPlan) throws -> Summary? {
+    var plan = plan
+    plan.run = RunWord()
+    var run = LoadRun(plan, diagnostics: diagnostics, signals: try Signals())
+    return try run.run()
+  }
+
+  /// What an error means; it is told.
+  func status(_ error: any Error) -> ExitStatus {
+    diagnostics.error("\(error)")
+    return if let error = error as? ConnectionError { ExitStatus(error) } else { .internalError }
+  }
+
+  /// Waits between two runs. False when a signal came.
+  private func pause(_ time: Duration) throws -> Bool {
+    let signals = try Signals()
+    var driver = Driver()
+    driver.watch(signals.descriptor, .readable)
+    let end = Instant.now + time
+    while Instant.now < end {
+      if case .ready = driver.next(until: end), signals.next() != nil { return false }
+    }
+    return true
+  }
+
+  // MARK: - load
+
+  func load() throws(UsageError) -> ExitStatus {
+    let plan = try plan(settings.connection, settings.load)
+    var summaries: [Summary] = []
+    var failure: ExitStatus?
+    let count = settings.report.runs ?? 1
+    do {
+      for number in 0..<count {
+        if number > 0, try !pause(settings.report.pause) { break }
+        if count > 1, diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(count)") }
+        guard let summary = try run(plan) else { break }
+        summaries.append(summary)
+        if summary.isInterrupted { break }
+      }
+    } catch {
+      // What the earlier runs found is worth telling.
+      failure = status(error)
+    }
+    guard !summaries.isEmpty else { return failure ?? .ok }
+    let status = finish(Report(summaries, options: savedOptions))
+    return failure ?? status
+  }
+
+  /// Saves and prints a report, and judges the goals.
+  func finish(_ report: Report) -> ExitStatus {
+    let goals = settings.report.goals.map { GoalResult($0, report) }
+    let saved = settings.report.saved.write(report, goals: goals, diagnostics)
+    let printed: ExitStatus
+    if settings.report.isJSON {
+      printed = Self.print(JSONReport.json(report), diagnostics)
+    } else {
+      printed = Self.print(TextReport.text(report, goals: goals), diagnostics)
+    }
+    if saved != .ok { return saved }
+    if printed != .ok { return printed }
+    let status = GoalResult.status(goals, report)
+    for goal in goals where goal.isMet == false && status == .goalMissed {
+      diagnostics.error("the goal \(goal.goal.text) was \(goal.outcome)")
+    }
+    if status == .notMeasurable {
+      diagnostics.error(
+        report.verdict == .tool
+          ? "mqbench or its machine was the limit: whether the broker meets the goals cannot be told"
+          : "too few samples for a goal: measure longer")
+    }
+    return status
+  }
+
+  static func print(_ json: JSON, _ diagnostics: Diagnostics) -> ExitStatus {
+    var buffer = OutputBuffer(descriptor: 1, limit: .max)
+    json.append(isForTerminal: System.isTerminal(1), to: &buffer)
+    buffer.append(UInt8(ascii: "\n"))
+    return flush(&buffer, diagnostics)
+  }
+
+  static func print(_ text: String, _ diagnostics: Diagnostics) -> ExitStatus {
+    var buffer = OutputBuffer(descriptor: 1, limit: .max)
+    buffer.append(text)
+    return flush(&buffer, diagnostics)
+  }
+
+  private static func flush(_ buffer: inout OutputBuffer, _ diagnostics: Diagnostics) -> ExitStatus {
+    do throws(OutputError) {
+      try buffer.flush()
+    } catch {
+      guard case .system(let error) = error else { return .ok }
+      diagnostics.error("standard output: \(error.explanation)")
+      return .output
+    }
+    return .ok
+  }
+
+  // MARK: - ab
+
+  /// Measures two brokers in the order A B B A A B B A…
+  func compare(_ words: [Argument]) throws(UsageError) -> ExitStatus {
+    guard words.count == 2 else { throw UsageError("ab: two URLs are to be compared, as in mqtt://HOST:PORT") }
+    var plans: [LoadPlan] = []
+    for word in words {
+      var connection = settings.connection
+      connection.take(try BrokerURL(word))
+      plans.append(try plan(connection, settings.load))
+    }
+    // The same arrivals for both.
+    plans[1].schedule = plans[0].schedule
+    let count = settings.report.runs ?? 5
+    var summaries: [[Summary]] = [[], []]
+    do {
+      for number in 0..<(2 * count) {
+        let side = number % 4 == 1 || number % 4 == 2 ? 1 : 0
+        if number > 0, try !pause(settings.report.pause) { return .ok }
+        if diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(2 * count), \(side == 0 ? "A" : "B")") }
+        guard let summary = try run(plans[side]), !summary.isInterrupted else { return .ok }
+        summaries[side].append(summary)
+      }
+    } catch {
+      return status(error)
+    }
+    let reports = summaries.map { Report($0, options: savedOptions) }
+    let names = plans.map { "\($0.client.endpoint)" }
+    return try CompareCommand(settings: settings).compare(reports[0], reports[1], (names[0], names[1]), diagnostics)
+  }
+}

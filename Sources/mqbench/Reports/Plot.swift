@@ -1,0 +1,184 @@
+/// A picture of lines over two axes as SVG, in the colours of the page that it stands in.
+struct Plot {
+  /// How values lie on an axis.
+  enum Scale {
+    case linear(from: Double, to: Double)
+    /// Decades are equally long.
+    case logarithmic(from: Double, to: Double)
+
+    /// Where a value lies, from 0 to 1 on the axis.
+    func place(_ value: Double) -> Double {
+      switch self {
+      case .linear(let from, let to): (value - from) / max(to - from, .leastNormalMagnitude)
+      case .logarithmic(let from, let to):
+        decades(max(value, from) / from) / max(decades(to / from), .leastNormalMagnitude)
+      }
+    }
+  }
+
+  static let width = 900.0
+  static let height = 300.0
+  private let left = 76.0
+  private let right = 16.0
+  private let top = 26.0
+  private let bottom = 44.0
+
+  private let horizontal: Scale
+  private let vertical: Scale
+  private var grid = ""
+  private var marks = ""
+  private let title: String
+
+  /// - Parameter title: what there is to see, for those who cannot.
+  init(_ title: String, horizontal: Scale, vertical: Scale) {
+    self.title = title
+    self.horizontal = horizontal
+    self.vertical = vertical
+  }
+
+  private func x(_ value: Double) -> Double {
+    left + (Self.width - left - right) * min(1, max(0, horizontal.place(value)))
+  }
+
+  private func y(_ value: Double) -> Double {
+    Self.height - bottom - (Self.height - top - bottom) * min(1, max(0, vertical.place(value)))
+  }
+
+  private func number(_ value: Double) -> String { Figures.decimals(value, 1).replacingMinus }
+
+  mutating func verticalTick(_ value: Double, _ label: String) {
+    let y = number(y(value))
+    grid += "<line class=\"grid\" x1=\"\(number(left))\" x2=\"\(number(Self.width - right))\" y1=\"\(y)\" y2=\"\(y)\"/>"
+    grid += "<text x=\"\(number(left - 8))\" y=\"\(y)\" dy=\".35em\" text-anchor=\"end\">\(HTML.escaped(label))</text>"
+  }
+
+  mutating func horizontalTick(_ value: Double, _ label: String) {
+    let x = number(x(value))
+    grid +=
+      "<line class=\"grid\" x1=\"\(x)\" x2=\"\(x)\" y1=\"\(number(top))\" y2=\"\(number(Self.height - bottom))\"/>"
+    grid +=
+      "<text x=\"\(x)\" y=\"\(number(Self.height - bottom + 17))\" text-anchor=\"middle\">\(HTML.escaped(label))</text>"
+  }
+
+  /// What the horizontal axis is.
+  mutating func caption(_ text: String) {
+    grid +=
+      "<text class=\"caption\" x=\"\(number(Self.width - right))\" y=\"\(number(Self.height - 6))\" text-anchor=\"end\">"
+    grid += "\(HTML.escaped(text))</text>"
+  }
+
+  /// A part of the picture that is not like the rest.
+  mutating func shade(from: Double, to: Double, _ label: String, isBad: Bool = false) {
+    let (start, end) = (x(from), x(to))
+    guard end > start else { return }
+    grid +=
+      "<rect class=\"\(isBad ? "bad" : "shade")\" x=\"\(number(start))\" y=\"\(number(top))\" width=\"\(number(end - start))\""
+    grid += " height=\"\(number(Self.height - top - bottom))\"/>"
+    grid +=
+      "<text class=\"caption\" x=\"\(number((start + end) / 2))\" y=\"\(number(top + 14))\" text-anchor=\"middle\">"
+    grid += "\(HTML.escaped(label))</text>"
+  }
+
+  /// A line in one of the colours a to c, or grey.
+  mutating func line(_ points: [(Double, Double)], colour: String) {
+    guard points.count > 1 else {
+      if let point = points.first { mark(point, colour: colour) }
+      return
+    }
+    let path = points.map { "\(number(x($0.0))),\(number(y($0.1)))" }.joined(separator: " ")
+    marks += "<polyline class=\"line \(colour)\" points=\"\(path)\"/>"
+  }
+
+  mutating func mark(_ point: (Double, Double), colour: String, label: String = "") {
+    let (x, y) = (x(point.0), y(point.1))
+    marks += "<circle class=\"mark \(colour)\" cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"4\"/>"
+    if !label.isEmpty {
+      marks += "<text class=\"label\" x=\"\(number(x - 7))\" y=\"\(number(max(top + 4, y - 9)))\" text-anchor=\"end\">"
+      marks += "\(HTML.escaped(label))</text>"
+    }
+  }
+
+  var svg: String {
+    "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\"><title>\(HTML.escaped(title))</title>\(grid)\(marks)</svg>"
+  }
+
+  // MARK: - Round numbers
+
+  /// 1, 2 and 5 times powers of ten that enclose two numbers above 0.
+  static func roundRange(_ from: Double, _ to: Double) -> ClosedRange<Double> {
+    let all = roundNumbers
+    let low = all.last { $0 <= from } ?? all[0]
+    let high = all.first { $0 >= to && $0 > low } ?? all[all.count - 1]
+    return low...high
+  }
+
+  /// The round numbers in a range, not too many of them.
+  static func roundTicks(_ range: ClosedRange<Double>) -> [Double] {
+    let all = roundNumbers.filter { $0 >= range.lowerBound * 0.999 && $0 <= range.upperBound * 1.001 }
+    if all.count <= 9 { return all }
+    return all.filter { decades($0).rounded() == decades($0) || abs(decades($0) - decades($0).rounded()) < 1e-9 }
+  }
+
+  private static let roundNumbers: [Double] = {
+    var numbers: [Double] = []
+    var decade = 1e-3
+    while decade < 1e10 {
+      numbers += [decade, 2 * decade, 5 * decade]
+      decade *= 10
+    }
+    return numbers
+  }()
+
+  /// A linear axis from 0 that holds `most`, and its ticks.
+  static func ticks(upTo most: Double) -> [Double] {
+    let step = roundNumbers.first { $0 * 5 >= max(most, 1e-3) } ?? 1e9
+    return (0...Int((most / step).rounded(.up))).map { Double($0) * step }
+  }
+}
+
+/// The logarithm to base ten of a number above 0; nothing of the C library is needed for pictures.
+func decades(_ number: Double) -> Double {
+  guard number > 0, number.isFinite else { return 0 }
+  // log2 of the fraction by repeated squaring, 40 bits of it.
+  var fraction = number.significand
+  var result = Double(number.exponent)
+  var bit = 0.5
+  for _ in 0..<40 {
+    fraction *= fraction
+    if fraction >= 2 {
+      fraction /= 2
+      result += bit
+    }
+    bit /= 2
+  }
+  return result * 0.301_029_995_663_981_2
+}
+
+extension String {
+  /// Numbers in SVG have an ASCII minus.
+  fileprivate var replacingMinus: String { hasPrefix("−") ? "-" + dropFirst() : self }
+}
+
+enum HTML {
+  /// Text that means itself in HTML, in attributes too. Control characters, which HTML cannot hold, become U+FFFD.
+  static func escaped(_ text: some StringProtocol) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      case "\t", "\n": escaped.unicodeScalars.append(scalar)
+      default:
+        // Bidirectional overrides would show one text as another.
+        let isHarmful =
+          scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x202A...0x202E).contains(scalar.value)
+          || (0x2066...0x2069).contains(scalar.value)
+        escaped.unicodeScalars.append(isHarmful ? "\u{FFFD}" : scalar)
+      }
+    }
+    return escaped
+  }
+}

@@ -1,0 +1,183 @@
+internal import CommandLineTool
+internal import MQTT
+internal import MQTTClient
+
+extension Report {
+  /// A report of runs of the same plan.
+  init(_ summaries: [Summary], options: [[String]]) {
+    self.options = options
+    runs = summaries.map { Run($0) }
+    guard let first = summaries.first else { return }
+    scenario = first.plan.scenario
+    func add(_ name: String, _ value: String) { environment.append(Item(name: name, value: value)) }
+    add("broker", "\(first.plan.client.endpoint)")
+    for fact in first.connection { add(fact.name == "version" ? "protocol" : fact.name, fact.value) }
+    if first.sharesMachine { add("shared host", "broker and mqbench share \(Host.processors) cores") }
+    for fact in first.environment { add(fact.name, fact.value) }
+  }
+}
+
+extension Report.Run {
+  init(_ summary: Summary) {
+    let (plan, measured) = (summary.plan, summary.measured)
+    word = "\(plan.run)"
+    seed = plan.schedule.seed
+    start = UTC.text(summary.date)
+    windowStart = Double(plan.windowStart) / 1e9
+    window = summary.seconds
+    drain = summary.drainSeconds
+    isClosed = plan.isClosed
+    isInterrupted = summary.isInterrupted
+    isSteady = summary.steadiness.isSteady
+    verdict = summary.verdict
+    signs = summary.evidence.signs.filter { $0.verdict == verdict }.map(\.rawValue)
+    evidence = Self.items(summary)
+    takeTimes(plan, measured)
+    takeCounts(summary)
+    sequences = summary.sequences
+    seconds = summary.series.map { Report.Second($0) }
+  }
+
+  private mutating func takeTimes(_ plan: LoadPlan, _ measured: Measurements) {
+    let isAcknowledged = plan.qos != .atMostOnce
+    if plan.topology.subscribers > 0 {
+      if !plan.isClosed { times[.endToEnd] = measured.endToEnd }
+      times[.endToEndService] = measured.endToEndService
+      if plan.fansOut, !plan.isClosed { times[.fanOut] = measured.fanOut }
+      times[.suback] = measured.connect.suback
+    }
+    if isAcknowledged {
+      if !plan.isClosed { times[.acknowledgement] = measured.acknowledgement }
+      times[.acknowledgementService] = measured.acknowledgementService
+      if plan.qos == .exactlyOnce { times[.receipt] = measured.receipt }
+    }
+    if !plan.isClosed {
+      times[.sendDelay] = measured.sendDelay
+      times[.sendDelayWindow] = measured.sendDelayWindow
+      times[.sendDelaySocket] = measured.sendDelaySocket
+      times[.sendDelayTool] = measured.sendDelayTool
+    }
+    times[.name] = measured.connect.name
+    times[.transport] = measured.connect.transport
+    times[.layers] = measured.connect.layers
+    times[.connect] = measured.connect.connack
+    times[.roundTrip] = measured.roundTrips
+    times[.loopLag] = measured.loopLag
+  }
+
+  private mutating func takeCounts(_ summary: Summary) {
+    let (plan, measured) = (summary.plan, summary.measured)
+    rates[.sent] = summary.sentRate
+    if !plan.isClosed { rates[.offered] = summary.offeredRate }
+    if plan.qos != .atMostOnce { rates[.acknowledged] = summary.acknowledgedRate }
+    counts = [
+      .offered: summary.offered, .sent: measured.sent, .acknowledged: measured.acknowledged,
+      .refused: measured.refused.values.reduce(0, +), .withoutSubscribers: measured.withoutSubscribers,
+      .inDoubt: measured.inDoubt, .lostConnections: measured.lostConnections,
+      .failedAttempts: measured.failures.values.reduce(0, +), .publishBytes: measured.publishBytesSent,
+    ]
+    guard plan.topology.subscribers > 0 else { return }
+    rates[.delivered] = summary.deliveredRate
+    let deliveries: [CountMetric: Int] = [
+      .expected: summary.expected, .delivered: measured.delivered, .lost: summary.lost,
+      .undeliverable: summary.undeliverable, .duplicates: measured.duplicates,
+      .allowedDuplicates: measured.allowedDuplicates, .reordered: measured.reordered,
+      .largestDisplacement: measured.largestDisplacement, .corrupted: measured.corrupted, .foreign: measured.foreign,
+    ]
+    counts.merge(deliveries) { $1 }
+  }
+
+  /// The figures that the verdict rests on.
+  private static func items(_ summary: Summary) -> [Report.Item] {
+    var items: [Report.Item] = []
+    func add(_ name: String, _ value: String) { items.append(Report.Item(name: name, value: value)) }
+    let evidence = summary.evidence
+    func percent(_ share: Double) -> String { Figures.decimals(share * 100, 2) + " %" }
+    if !evidence.isClosed { add("sent of offered", percent(evidence.achieved)) }
+    if let slope = summary.steadiness.slope {
+      add("backlog grew by", "\(Figures.decimals(slope, 2)) messages a second")
+    }
+    let halves = [summary.steadiness.halves.first, summary.steadiness.halves.second].map { value in
+      switch value {
+      case .nanoseconds(let time): Figures.milliseconds(time) + " ms"
+      case .endless: "lost"
+      case .unknown: "–"
+      }
+    }
+    add("p99 of the halves", halves.joined(separator: ", "))
+    add("loop lag at p99", "\(Figures.milliseconds(evidence.loopLag)) ms")
+    add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
+    add("slices of 100 ms with a busy thread", "\(evidence.busySlices) of \(evidence.slices)")
+    add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
+    if evidence.segments > 0 { add("TCP segments sent again", "\(evidence.retransmits) of \(evidence.segments)") }
+    if let share = evidence.linkShare { add("busiest link", percent(share)) }
+    for (failure, count) in summary.measured.failures.sorted(by: { $0.value > $1.value }) {
+      add("failed to connect (\(failure.stage))", "\(count): \(failure.reason)")
+    }
+    for (reason, count) in summary.measured.refused.sorted(by: { $0.key < $1.key }) {
+      add("refused with 0x" + String(reason, radix: 16, uppercase: true), "\(count)")
+    }
+    return items
+  }
+}
+
+extension Report.Second {
+  fileprivate init(_ second: Summary.Second) {
+    number = second.end - 1
+    (sent, acknowledged, delivered) = (second.sent, second.acknowledged, second.delivered)
+    samples = second.times
+    values = [
+      ("due", Double(second.due)), ("backlog", second.backlog), ("errors", Double(second.errors)),
+      ("tool_lag_ms", Double(second.lag) / 1e6), ("tool_processors", second.processors),
+      ("stolen_share", second.host.stolen), ("soft_interrupt_share", second.host.softInterrupts),
+    ]
+  }
+}
+
+/// Points in time in UTC.
+enum UTC {
+  /// `2026-11-22T12:55:34Z` for seconds since the beginning of 1970.
+  static func text(_ seconds: Int64) -> String {
+    let days = Int(seconds / 86_400)
+    let rest = Int(seconds % 86_400)
+    // Years that begin with March, so that a leap day is a year's last.
+    let era = (days + 719_468) / 146_097
+    let day = days + 719_468 - era * 146_097
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365
+    let dayOfYear = day - (365 * year + year / 4 - year / 100)
+    let month = (5 * dayOfYear + 2) / 153
+    let date = (
+      year + era * 400 + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9,
+      dayOfYear - (153 * month + 2) / 5 + 1
+    )
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return "\(date.0)-\(two(date.1))-\(two(date.2))T\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
+  }
+}
+
+extension LoadPlan {
+  /// What is done, in words; what is not said is as always.
+  var scenario: [Report.Item] {
+    var items: [Report.Item] = []
+    func add(_ name: String, _ value: String) { items.append(Report.Item(name: name, value: value)) }
+    add("publishers", "\(topology.publishers)")
+    add("subscribers", "\(topology.subscribers)" + (topology.isShared ? " sharing" : ""))
+    add("topics", "\(topology.topics)")
+    add("QoS", "\(qos.rawValue)" + (subscriptionQoS == qos ? "" : " to \(subscriptionQoS.rawValue)"))
+    add("bytes", size.count == 1 ? "\(size.lowerBound)" : "\(size.lowerBound)..\(size.upperBound)")
+    if isClosed {
+      add("closed loop", "")
+    } else {
+      add("rate", Figures.decimals(schedule.messagesPerSecond, schedule.messagesPerSecond < 10 ? 3 : 0))
+    }
+    if let window { add("window", "\(window)") }
+    switch schedule.arrivals {
+    case .constant: break
+    case .poisson: add("arrivals", "poisson")
+    case .bursts(let size): add("arrivals", "burst:\(size)")
+    }
+    if retain { add("retained", "yes") }
+    add("seconds", Figures.decimals(Double(duration.nanoseconds) / 1e9, duration < .seconds(10) ? 1 : 0))
+    return items
+  }
+}

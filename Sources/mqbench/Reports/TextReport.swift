@@ -1,0 +1,174 @@
+internal import CommandLineTool
+
+/// The report for eyes: all that matters on one screen of 80 columns and 24 lines.
+struct TextReport {
+  private var text = ""
+
+  static func text(_ report: Report, goals: [GoalResult] = []) -> String {
+    var writer = TextReport()
+    writer.heading(report)
+    writer.times(report)
+    writer.rates(report)
+    writer.counts(report)
+    writer.conclusion(report, goals)
+    return writer.text
+  }
+
+  private mutating func line(_ words: String = "") { text += words + "\n" }
+
+  /// Words in as many lines as they need, the further ones indented.
+  private mutating func lines(_ words: String, indent: Int = 2) {
+    var line = ""
+    var columns = 0
+    for word in words.split(separator: " ") {
+      let width = word.unicodeScalars.count
+      if columns > 0, columns + 1 + width > Self.width {
+        self.line(line)
+        line = String(repeating: " ", count: indent)
+        columns = indent
+      } else if columns > 0 {
+        line += " "
+        columns += 1
+      }
+      line += word
+      columns += width
+    }
+    self.line(line)
+  }
+
+  private static let width = 80
+
+  // MARK: - Parts
+
+  private mutating func heading(_ report: Report) {
+    lines(
+      "mqbench load: "
+        + report.scenario.filter { !$0.value.isEmpty }.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
+    func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
+    var place = "broker \(value("broker") ?? "unknown")"
+    if let version = value("protocol") { place += ", \(version)" }
+    if let tls = value("TLS") { place += ", \(tls)" }
+    if let shared = value("shared host") { place += "; \(shared)" }
+    lines(place)
+    line()
+  }
+
+  private mutating func times(_ report: Report) {
+    guard let first = report.runs.first else { return }
+    let headline = first.headline
+    let heads = JSONReport.percentiles.map(Figures.percentile) + ["max", "mean"]
+    let count = report.runs.count
+    line(
+      Figures.left(count > 1 ? "ms, \(count) runs" : "milliseconds", Self.names)
+        + heads.map { Figures.right($0, Self.column) }.joined())
+    var hasLost = false
+    for metric in TimeMetric.allCases where metric.isOnScreen {
+      let all = report.runs.compactMap { $0.times[metric] }
+      guard all.contains(where: { !$0.isEmpty }) else { continue }
+      let columns = Self.columns(all)
+      hasLost = hasLost || columns.contains { $0.contains { $0 == .endless } }
+      let isHeadline = metric == headline && count > 1
+      row(metric.title + (isHeadline ? ", median" : ""), columns.map(Spread.median), report)
+      if isHeadline {
+        row("  least", columns.map { $0.min() ?? .unknown }, report)
+        row("  most", columns.map { $0.max() ?? .unknown }, report)
+      }
+    }
+    if hasLost {
+      line("\(Self.beyond(report)) (lost): so many never came that the percentile falls among them")
+    }
+    if report.isClosed { line("A closed loop: service times only, which say nothing of the latency under a load.") }
+    line()
+  }
+
+  /// What a row shows of each run: a list of values for each column.
+  private static func columns(_ all: [Times]) -> [[Times.Value]] {
+    JSONReport.percentiles.map { percentile in all.map { $0.percentile(percentile) } } + [
+      all.map { $0.isEmpty ? .unknown : $0.endless > 0 ? .endless : .nanoseconds($0.maximum) },
+      all.map { $0.hasEnded ? .nanoseconds(Int64($0.mean)) : .unknown },
+    ]
+  }
+
+  private mutating func row(_ name: String, _ values: [Times.Value], _ report: Report) {
+    let cells = values.map { value in
+      switch value {
+      case .nanoseconds(let time): Figures.milliseconds(time)
+      case .endless: Self.beyond(report)
+      case .unknown: "–"
+      }
+    }
+    line(Figures.left(name, Self.names) + cells.map { Figures.right($0, Self.column) }.joined())
+  }
+
+  /// `> 32 s`: what never came was waited for at least that long.
+  private static func beyond(_ report: Report) -> String {
+    "> \(Figures.decimals(Double(report.runs.map(\.patience).min() ?? 0) / 1e9, 0)) s"
+  }
+
+  private mutating func rates(_ report: Report) {
+    let metrics = RateMetric.allCases.filter { metric in report.runs.contains { $0.rates[metric] != nil } }
+    line(Figures.left("a second", Self.names) + metrics.map { Figures.right($0.rawValue, 14) }.joined())
+    let medians = metrics.map { metric in Spread(report.runs.map { $0.rate(metric) }) }
+    line(Figures.left("rate", Self.names) + medians.map { Figures.right(Figures.rate($0.median), 14) }.joined())
+    if report.runs.count > 1 {
+      let ranges = medians.map { "\(Figures.rate($0.least))–\(Figures.rate($0.most))" }
+      line(Figures.left("  least–most", Self.names) + ranges.map { Figures.right($0, 14) }.joined())
+    }
+  }
+
+  private mutating func counts(_ report: Report) {
+    func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
+    func named(_ metrics: [(CountMetric, String)]) -> String {
+      metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
+    }
+    if sum(.expected) > 0 || sum(.delivered) > 0 {
+      lines(
+        "deliveries: \(sum(.expected)) expected, \(sum(.delivered)) came, \(sum(.lost)) lost, \(sum(.duplicates)) duplicates, "
+          + "\(sum(.reordered)) reordered"
+          + named([
+            (.corrupted, "corrupted"), (.foreign, "foreign"), (.undeliverable, "to lost connections"),
+          ]))
+    }
+    lines(
+      "messages: \(sum(.offered)) due, \(sum(.sent)) sent, \(sum(.acknowledged)) acknowledged, \(sum(.refused)) refused, "
+        + "\(sum(.inDoubt)) in doubt"
+        + named([
+          (.withoutSubscribers, "without subscribers"), (.lostConnections, "connections lost"),
+          (.failedAttempts, "attempts to connect failed"),
+        ]))
+  }
+
+  private mutating func conclusion(_ report: Report, _ goals: [GoalResult]) {
+    if report.runs.contains(where: \.isInterrupted) {
+      line("interrupted: the figures are about what there was until then")
+    }
+    if !report.isSteady { line("not steady: the window was too short, or the load more than can be carried for long") }
+    lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
+    for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
+  }
+
+  /// What the verdict means.
+  static func explanation(_ report: Report) -> String {
+    let signs = report.runs.filter { $0.verdict == report.verdict }.flatMap(\.signs)
+    var unique: [String] = []
+    for sign in signs where !unique.contains(sign) { unique.append(sign) }
+    let because = unique.isEmpty ? "" : " (\(unique.joined(separator: ", ")))"
+    return switch report.verdict {
+    case .tool: "mqbench or its machine was; the figures are no better than that\(because)"
+    case .network: "what lies between mqbench and the broker\(because)"
+    case .broker: report.isClosed ? "as fast as broker and window allow" : "it did not carry the load\(because)"
+    case .none: "the load was carried"
+    }
+  }
+
+  private static let names = 17
+  private static let column = 9
+
+  /// What comes from outside, made safe for a terminal.
+  private static func safe(_ text: String) -> String {
+    var buffer = OutputBuffer(descriptor: -1, limit: .max)
+    var text = text
+    text.withUTF8 { TerminalText.append(UnsafeRawBufferPointer($0), to: &buffer) }
+    return buffer.withBytes { String(decoding: $0, as: UTF8.self) }
+  }
+}
