@@ -32,7 +32,7 @@ extension ConnectionPlan {
         System.removeFromEnvironment(variable)
       }
     }
-    if tls == nil, !isLoopback, connect.password != nil || passwordSource != nil {
+    if tls == nil, authentication == nil, !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
     }
   }
