@@ -133,7 +133,7 @@ struct Drills {
     let count = qos == "1" ? 1_000_000 : 100_000
     let folder = try TemporaryFolder()
     let file = try folder.write("lines", numberedLines(upTo: count))
-    let subscribe = ["-c", "-i", "counter", "-q", qos, "-t", "t", "-V", "311", "--log", "notice"]
+    let subscribe = ["-c", "-i", "counter", "-q", qos, "-t", "t", "-V", "311", "--log", "notice", "-F", "%p %m"]
     let subscriber = try ToolProcess("mqsub", broker.options + subscribe)
     try subscriber.waitForErrors("subscribed to")
     let tool = try ToolProcess(
@@ -150,18 +150,33 @@ struct Drills {
       }
     }
     #expect(try tool.wait(timeout: .seconds(240)) == .exited(0), "\(tool.errorText)")
-    var numbers: [Int] = []
+    // Number and packet identifier of each message.
+    var messages: [(number: Int, identifier: Int)] = []
     Expect.eventually(within: .seconds(60)) {
-      numbers = subscriber.outputText.split(separator: "\n").compactMap { Int($0) }
-      return Set(numbers).count >= count
+      messages = subscriber.outputText.split(separator: "\n").compactMap { line in
+        let words = line.split(separator: " ")
+        guard words.count == 2, let number = Int(words[0]), let identifier = Int(words[1]) else { return nil }
+        return (number, identifier)
+      }
+      return Set(messages.lazy.map(\.number)).count >= count
     }
-    let duplicates = numbers.count - Set(numbers).count
-    let twice = Dictionary(grouping: numbers.indices) { numbers[$0] }.filter { $1.count > 1 }
-    figure("QoS \(qos), \(outages) outages: \(Set(numbers).count) of \(count) lines, \(duplicates) of them twice")
+    // After a restart mosquitto 2.0 sends some QoS 2 messages again whose PUBREL it had sent: the subscriber cannot know them for
+    // what they are. They have their old identifier; what mqpub had published twice would have another.
+    var identifiers: [Int: Int] = [:]
+    var (twice, sentTwice) = (0, 0)
+    for message in messages {
+      guard let old = identifiers.updateValue(message.identifier, forKey: message.number) else { continue }
+      if qos == "2", old == message.identifier { sentTwice += 1 } else { twice += 1 }
+    }
+    figure(
+      """
+      QoS \(qos), \(outages) outages: \(identifiers.count) of \(count) lines, \(twice) of them twice; besides \(sentTwice) that \
+      the broker sent again after their PUBREL
+      """)
     #expect(outages == 10)
-    #expect(Set(numbers).count == count)
+    #expect(identifiers.count == count)
     // At most a window of 20 for each outage of mqpub, and for each of mqsub.
-    #expect(duplicates <= (qos == "1" ? 20 * 10 + 20 * 5 : 0), "\(tool.errorText)\(subscriber.errorText)\(twice)")
+    #expect(twice <= (qos == "1" ? 20 * 10 + 20 * 5 : 0), "\(tool.errorText)\(subscriber.errorText)")
   }
 
   @Test(
