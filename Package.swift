@@ -64,12 +64,13 @@ let package = Package(
 
     // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
     .target(
-      name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict + [.unsafeFlags(["-O"])]),
+      name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+      swiftSettings: strict + [.unsafeFlags(["-O"])]),
     tests("TestSupportTests", of: []),
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("BenchTests", of: ["mqbench"]),
+    tests("BenchTests", of: ["mqbench", "CommandLineTool"]),
     tests("ShellTests", of: ["mqshell", "CommandLineTool", "MQTT"]),
     tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench", "MQTT"]),
   ]

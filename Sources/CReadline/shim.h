@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <readline/readline.h>
 #include <readline/history.h>
 
@@ -69,5 +70,51 @@ static inline void discardReadline(void) {
   rl_redisplay();
   fputs("^C", rl_outstream);
   rl_crlf();
+  fflush(rl_outstream);
+}
+
+// Whether the terminal has no sequences that move the cursor.
+static inline _Bool isReadlineDumb(void) {
+  const char *terminal = getenv("TERM");
+  return terminal == NULL || strcmp(terminal, "dumb") == 0;
+}
+
+// At Ctrl-D readline itself goes to the next line, but only where it has marked pasted text.
+static inline _Bool endsReadlineLastLine(void) {
+  return !isReadlineDumb() && strcmp(rl_variable_value("enable-bracketed-paste"), "on") == 0;
+}
+
+// The columns from the beginning of the prompt to the cursor.
+static inline int readlineColumnsToCursor(void) {
+  int columns = 0;
+  const char *parts[] = { rl_display_prompt, rl_line_buffer };
+  size_t lengths[] = { rl_display_prompt ? strlen(rl_display_prompt) : 0, rl_point };
+  for (int part = 0; part < 2; part++) {
+    mbstate_t state = { 0 };
+    for (size_t index = 0; index < lengths[part];) {
+      wchar_t character;
+      size_t size = mbrtowc(&character, parts[part] + index, lengths[part] - index, &state);
+      int width = (int)size > 0 ? wcwidth(character) : 1;
+      columns += width >= 0 ? width : 2;  // ^C
+      index += (int)size > 0 ? size : 1;
+    }
+  }
+  return columns;
+}
+
+// The terminal has another size. Most of them break the rows of the line anew then, which readline does not know: what it would take
+// off the screen are as many rows as there were before. Only xterm leaves them as they are.
+static inline void resizeReadline(void) {
+  if (isReadlineDumb()) return rl_resize_terminal();
+  int rows, before, columns;
+  rl_get_screen_size(&rows, &before);
+  rl_reset_screen_size();
+  rl_get_screen_size(&rows, &columns);
+  int width = getenv("XTERM_VERSION") ? before : columns;
+  int above = width > 0 ? readlineColumnsToCursor() / width : 0;
+  fputs("\r", rl_outstream);
+  if (above > 0) fprintf(rl_outstream, "\033[%dA", above);
+  fputs("\033[J", rl_outstream);
+  rl_forced_update_display();
   fflush(rl_outstream);
 }

@@ -157,7 +157,7 @@ extension ExitStatus {
     Row(.helper, "a command that was to be run could not be started or failed for good"),
     Row(.internalError, "a mistake in the tool itself; please report it"),
     Row(.cannotSpool, "neither delivered nor stored: the spool could not take the message", .mqpub),
-    Row(.output, "standard output or a file could not be written", .mqsub, .mqrr, .mqbench),
+    Row(.output, "standard output or a file could not be written", .mqsub, .mqrr, .mqshell, .mqbench),
     Row(.spooled, "stored safely and not delivered yet", transient: true, .mqpub),
     Row(.quarantined, "the spool was worked off, but messages were put aside as undeliverable", .mqpub),
     Row(.foreignSpool, "the spool belongs to another broker or user, or to a newer version", .mqpub),

@@ -11,17 +11,21 @@ internal import MQTTClient
 
 /// Asks somebody at the terminal. Standard input and output are left alone: they carry messages.
 ///
-/// A signal that ends the process ends it here, after the terminal has its settings back. So this is to be called before the
-/// tool catches signals itself.
+/// A signal that ends the process ends it here, after the terminal has its settings back; Ctrl-C at a question for a secret is
+/// left to the caller. So this is to be called before the tool catches signals itself.
 public enum Prompt {
   /// Shows `question`, and whether the answer begins with y; throws where there is no terminal.
   public static func confirms(_ question: String) throws(SystemError) -> Bool {
-    let answer = try answer("\(question)? [y/N] ", showsTyping: true, until: nil)
+    let answer: [UInt8]
+    do { answer = try Self.answer("\(question)? [y/N] ", showsTyping: true, until: nil) } catch {
+      if error.isInterruption { Signals.die(of: .interrupt) }
+      throw error
+    }
     return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
   }
 
   /// Shows `question` and returns the line that is typed, which nobody else may see: the terminal does not show it. Throws ETIMEDOUT
-  /// when it does not end before `deadline`.
+  /// when it does not end before `deadline`, and EINTR at Ctrl-C.
   static func secret(_ question: String, until deadline: Instant?) throws(SystemError) -> [UInt8] {
     try answer("\(question): ", showsTyping: false, until: deadline)
   }
@@ -61,7 +65,9 @@ public enum Prompt {
     output.append("\n")
     try? output.flush()
     if let deadline, .now >= deadline { throw SystemError(call: "poll", number: ETIMEDOUT) }
-    Signals.die(of: signals.next() ?? .interrupt)
+    let signal = signals.next() ?? .interrupt
+    if signal == .interrupt { throw SystemError(call: "poll", number: EINTR) }
+    Signals.die(of: signal)
   }
 
   /// The bytes up to the end of a line, or of the input; nil when `signal` became readable before, or the deadline came.

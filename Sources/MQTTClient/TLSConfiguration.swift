@@ -51,6 +51,8 @@ public struct TLSConfiguration: Hashable, Sendable {
   public var verifies = true
   /// Versions below are not spoken.
   public var minimumVersion = Version.tls12
+  /// Versions above are not spoken; nil leaves it to OpenSSL.
+  public var maximumVersion: Version?
   /// Which ciphers TLS 1.2 may use, as OpenSSL has it; nil leaves it to OpenSSL.
   public var ciphers: String?
   /// Which TLS 1.3 may use.

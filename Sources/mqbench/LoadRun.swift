@@ -10,7 +10,9 @@ struct LoadRun: ~Copyable {
   private let signals: Signals
   private let state = RunState()
   private var driver = Driver()
-  private var isInterrupted = false
+  /// The signal that ended the run before its time.
+  private(set) var interruption: Signal?
+  private var isInterrupted: Bool { interruption != nil }
 
   private static let look: Duration = .milliseconds(50)
 
@@ -123,7 +125,7 @@ struct LoadRun: ~Copyable {
     case .ready:
       guard let signal = signals.next() else { return }
       if isInterrupted { Signals.die(of: signal) }
-      isInterrupted = true
+      interruption = signal
     case .client(_, .session(.message(let message, _))): observer.take(message)
     case .client(_, .failed(let error)): diagnostics.warning("--observe-sys: \(error)")
     default: break
@@ -154,7 +156,11 @@ struct LoadRun: ~Copyable {
       let rate = rates.rates(state, at: time)
       let left = max(0, (plan.windowEnd - time) / 1_000_000_000)
       let phase = time < plan.windowStart ? "warm-up" : "measuring"
-      return "\(phase): \(rate.sent) sent/s, \(rate.delivered) delivered/s, \(left) s left"
+      let recent = state.recent
+      let times =
+        recent.second < 0
+        ? "" : ", p50 \(Figures.milliseconds(recent.p50)) p99 \(Figures.milliseconds(recent.p99)) ms"
+      return "\(phase): \(rate.sent) sent/s, \(rate.delivered) delivered/s\(times), \(left) s left"
     }
   }
 

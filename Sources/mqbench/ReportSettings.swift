@@ -46,7 +46,7 @@ struct ReportSettings: Sendable {
           long: "calibrate", section: .report,
           summary: "measure mqbench itself as well: the same load with next to no broker",
           details: """
-            Afterwards the load is put on a {sink --forward} in a process of its own, at its rate and at twice and four times that, for \
+            Afterwards the load is put on a sink {--forward} in a process of its own, at its rate and at twice and four times that, for \
             ten seconds at most each. The report has the floor, the times that mqbench and the system take without a broker, and the \
             ceiling, the highest of these rates at which mqbench was not the limit. A p99 within twice the floor is marked.
             """)

@@ -758,6 +758,7 @@ final class Worker: @unchecked Sendable {
   private func closeSecond() {
     guard !current.isEmpty, currentSecond < measurements.seconds.count else { return }
     measurements.seconds[currentSecond].times += current.samples
+    state.tell(current, second: currentSecond)
     current.removeAll()
   }
 }

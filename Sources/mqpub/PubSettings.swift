@@ -38,6 +38,14 @@ struct PubSettings: Sendable {
           "Publish a value that the broker keeps, and wait for its acknowledgement.",
           "mqpub -h broker.example -t home/lamp -m ON -r -q 1"),
         .init("Publish each line of a program's output.", "vmstat 1 | mqpub -t server/vmstat -l -q 1"),
+        .init(
+          "From cron: what the broker does not take now waits on the disk, and a later run delivers it.",
+          "mqpub -t home/load -m \"$(cut -d' ' -f1 /proc/loadavg)\" --spool \"$HOME/mqpub-spool\""),
+        .init(
+          "Choose a topic for each line.", "printf 'home/desk 21.5\\nhome/hall 19\\n' | mqpub -l --line-topic -r"),
+        .init(
+          "Be heard of every ten seconds.", "mqpub -t 'site/alive' -m '{n} {timestamp}' --template --every 10s"),
+        .init("Remove the value that the broker keeps.", "mqpub -t home/lamp -r -n -q 1"),
       ]),
     settings: PubSettings(),
     options: Options(PublishSettings.options) { $1(&$0.publish) } + Options(SpoolSettings.options) { $1(&$0.spool) }

@@ -83,7 +83,7 @@ extension Shell {
     switch verb.name {
     case "open": return choose(brokers, prefix)
     case "close", "use", "info": return choose(connections.map(\.name), prefix)
-    case "help": return choose(Verb.all.map(\.name), prefix)
+    case "help": return choose(Verb.all.map(\.name) + ["language", "variables", "tests", "scripts"], prefix)
     case "source": return Completions(isFile: true)
     case "save": return Completions(isFile: true)
     case "trace": return choose(["on", "off"], prefix)

@@ -92,7 +92,9 @@ extension Verb {
       details: """
         Messages that have come count too, each for one expectation. N wants so many of them; next wants the next one on FILTER to \
         pass; no wants none to come; retained asks the broker for the values that it keeps; closed wants the broker to end the \
-        connection, for that reason if one is given. TIME is 5 s, and 1 s for no.
+        connection, for that reason if one is given. TIME is 5 s, and 1 s for no. TEST is FIELD OPERATOR VALUE: the field \
+        payload, topic, qos, retain, size, content-type, response-topic, user.NAME or, in JSON, .NAME.NAME[N]; the operator \
+        = != < <= > >= ~ !~ ('help tests').
         """,
       examples: [
         Example("A value within a minute.", "expect home/desk/temp payload > 20 within 1m"),
@@ -138,7 +140,9 @@ extension Shell {
     case .some, .next, .none: break
     }
     guard connection.mayReceive(expectation.filter) else {
-      throw .usage("\(connection.name) has no subscription with which a message on '\(expectation.filter)' could come")
+      throw .usage(
+        "\(connection.name) has no subscription with which a message on '\(expectation.filter)' could come: 'sub' first"
+      )
     }
     if connection.store.lostCount > 0, !isInteractive {
       throw .usage(
@@ -211,7 +215,7 @@ extension Shell {
       index = connection.store.firstUnconsumed(from: connection.testMark, expectation.passes)
       return index != nil
     }
-    guard let index else { return note("ok  none came for \(limit)") }
+    guard let index else { return note("ok  none came for \(milliseconds(limit))") }
     let message = connection.store.messages[index]
     throw ShellError(
       .expectationNotMet, "expected \(expectation.description)",
@@ -246,7 +250,8 @@ extension Shell {
     throw ShellError(
       .expectationNotMet,
       "expected the end of \(connection.name)" + (reason.map { " for the reason \($0.rawValue) (\($0))" } ?? ""),
-      details: others.isEmpty ? ["it is still there after \(.now - began)"] : others.map { "it ended: \($0.error)" })
+      details: others.isEmpty
+        ? ["it is still there after \(milliseconds(.now - began))"] : others.map { "it ended: \($0.error)" })
   }
 
   private func passed(_ message: KeptMessage, after time: Duration) {
@@ -334,8 +339,9 @@ struct TAPReport {
   mutating func failed(_ line: String, _ error: ShellError, at place: String?, on screen: Screen) {
     count += 1
     screen.report("not ok \(count) - \(name(line))")
-    for text in [error.message] + error.details { screen.line(text) }
-    if let place { screen.line("at \(place)") }
+    var error = error
+    error.place = error.place ?? place
+    for line in error.lines { screen.line(line) }
   }
 
   private func name(_ line: String) -> String {

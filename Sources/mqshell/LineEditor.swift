@@ -71,7 +71,10 @@ final class LineEditor {
   }
 
   /// The terminal has another size.
-  func resize() { if isActive { rl_resize_terminal() } }
+  func resize() { if isActive { resizeReadline() } }
+
+  /// Whether the cursor is below the line in which Ctrl-D was typed.
+  var hasEndedLastLine: Bool { endsReadlineLastLine() }
 
   /// A line that the arrow keys bring back. An equal one goes, so that each is there once.
   func remember(_ line: [UInt8]) {

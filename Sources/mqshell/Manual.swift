@@ -9,8 +9,9 @@ extension ShellSettings {
     let texts = own.map { option in
       (option.spellings.first ?? "") + (option.valueName.map { " \($0)" } ?? "") + ", " + option.plainSummary
     }
-    return
-      "\(verb.options.count < 10 ? " Options: " : " Besides the options above, -c, and: ")\(texts.joined(separator: "; "))."
+    let beginning =
+      verb.options.count < 10 ? " Options: " : " Besides the options above, which have all letters of mqsub here: "
+    return beginning + texts.joined(separator: "; ") + "."
   }
 
   static let paragraphs = [
@@ -77,7 +78,7 @@ extension ShellSettings {
       "COMMANDS", [],
       entries: Verb.all.map { verb in
         .init(
-          verb.form.isEmpty ? verb.name : "\(verb.name) \(verb.form)",
+          verb.usage,
           "\(sentence(verb.summary)) \(verb.details)\(options(of: verb))")
       }),
     .init(

@@ -7,8 +7,8 @@ extension Verb {
     Verb(
       name: "probe", section: .broker, form: "[--json]", summary: "find out what this broker can do",
       details: """
-        It makes connections of its own, publishes below mqshell-probe/, and leaves nothing behind. It takes a few seconds, and a \
-        minute at most.
+        It makes connections of its own, publishes below mqshell-probe/, and leaves nothing behind, also after Ctrl-C. It takes \
+        about ten seconds, and a minute at most. A question mark is a question that the broker did not answer.
         """,
       options: [
         OptionDescription(long: "json", section: .output, summary: "print one JSON object instead of a table")
@@ -22,13 +22,9 @@ extension Verb {
       let flags = try terms.options()
       try terms.end()
       let connection = try shell.connected(call)
-      var probe = Probe(shell, connection.plan)
+      var probe = Probe(shell, connection.plan, isShown: !flags.has("--json"))
       try probe.run()
-      if flags.has("--json") {
-        shell.screen.lines { probe.appendJSON(for: connection, to: &$0) }
-      } else {
-        probe.show(for: connection)
-      }
+      if flags.has("--json") { shell.screen.lines { probe.appendJSON(for: connection, to: &$0) } }
     }
   ]
 }
@@ -36,7 +32,7 @@ extension Verb {
 /// What a broker can do, found out by trying.
 ///
 /// Each question is a connection or two of its own, so that an answer that ends a connection spoils no other one. A question that
-/// cannot be asked has no answer, and one that takes too long has the answer "?".
+/// cannot be asked has no answer, and one that takes too long has the answer "?". The table is shown row by row as it is found.
 struct Probe {
   /// An answer: a word for programs, and more for people.
   struct Answer {
@@ -44,7 +40,7 @@ struct Probe {
       case yes, no
       /// Something else than yes or no, which the detail says.
       case value
-      /// The broker did not answer in time, or ended the connection.
+      /// The broker did not answer in time.
       case unknown = "?"
     }
     var section: String
@@ -55,11 +51,14 @@ struct Probe {
 
   private let shell: Shell
   private let plan: ConnectionPlan
+  private let isShown: Bool
   private let base: String
   private let deadline: Instant
   private(set) var answers: [Answer] = []
   private var section = ""
   private var retainedTopics: [TopicName] = []
+  /// Client identifiers whose sessions the broker was asked to keep.
+  private var keptIdentifiers: [Text] = []
   private var software: String?
   /// The version in which most questions are asked.
   private var version = ProtocolVersion.v311
@@ -69,8 +68,9 @@ struct Probe {
   private static let patience: Duration = .seconds(2)
   private static let quiet: Duration = .milliseconds(400)
 
-  init(_ shell: Shell, _ plan: ConnectionPlan) {
+  init(_ shell: Shell, _ plan: ConnectionPlan, isShown: Bool) {
     self.shell = shell
+    self.isShown = isShown
     var plan = plan
     plan.connectTimeout = min(plan.connectTimeout, .seconds(3))
     self.plan = plan
@@ -80,7 +80,9 @@ struct Probe {
 
   mutating func run() throws(ShellError) {
     defer { cleanUp() }
+    if isShown { shell.screen.line("\(plan.endpoint)") }
     try askVersions()
+    try askAccess()
     try askLimits()
     try askDelivery()
     try askRetained()
@@ -94,7 +96,9 @@ struct Probe {
   // MARK: - Asking
 
   private mutating func answer(_ name: String, _ verdict: Answer.Verdict, _ detail: String = "") {
-    answers.append(Answer(section: section, name: name, verdict: verdict, detail: detail))
+    let answer = Answer(section: section, name: name, verdict: verdict, detail: detail)
+    if isShown { show(answer, isFirst: answers.last?.section != section) }
+    answers.append(answer)
   }
 
   /// Asks a question; what goes wrong is the answer.
@@ -107,8 +111,24 @@ struct Probe {
       answer(name, verdict, detail)
     } catch {
       if error.isCancellation { throw error }
-      answer(name, error.status == .notSupported ? .no : .unknown, error.message)
+      answer(name, Self.isSilence(error) ? .unknown : .no, Self.fact(error))
     }
+  }
+
+  /// Whether the broker has not answered; anything else is a no, also when it ends the connection.
+  private static func isSilence(_ error: ShellError) -> Bool {
+    [.timedOut, .silence, .cannotConnect, .nameNotFound].contains(error.status)
+  }
+
+  /// What happened, so short that it stands in the table, and without the advice in parentheses.
+  private static func fact(_ error: ShellError) -> String {
+    var text = error.message[...]
+    if text.hasSuffix(")"), let end = text.utf8.lastIndex(of: UInt8(ascii: "(")) { text = text[..<end].dropLast() }
+    for (long, short) in [
+      ("the broker refused the connection: ", "refused: "), ("the broker closed the connection", "closed"),
+      ("the broker ", ""),
+    ] where text.hasPrefix(long) { return short + text.dropFirst(long.count) }
+    return String(text)
   }
 
   /// Asks whether `body` is true.
@@ -128,6 +148,21 @@ struct Probe {
       if !version.hasProperties { plan.connect.properties = Properties() }
       plan.disconnectProperties = Properties()
       change(&plan)
+    }
+  }
+
+  /// A client identifier for a session that outlives its connection.
+  private mutating func keptIdentifier() -> Text {
+    let identifier = ConnectionSettings.randomIdentifier(.mqshell)
+    keptIdentifiers.append(identifier)
+    return identifier
+  }
+
+  private func connect(keepingSessionOf identifier: Text) throws(ShellError) -> ShellConnection {
+    try connect { plan in
+      plan.connect.clientIdentifier = identifier
+      plan.connect.cleanStart = false
+      if plan.connect.protocolVersion.hasProperties { plan.connect.properties[.sessionExpiryInterval] = 60 }
     }
   }
 
@@ -177,12 +212,22 @@ struct Probe {
     for connection in connections { connection.client.disconnect(at: .now) }
   }
 
-  private func cleanUp() {
-    guard !retainedTopics.isEmpty, let connection = try? connect() else { return }
-    for topic in retainedTopics {
-      if let number = try? shell.send([], to: topic, .atLeastOnce, true, on: connection) {
-        _ = try? shell.acknowledgement(number, of: connection)
-      }
+  /// Removes what the broker keeps of ours; after Ctrl-C, too.
+  private mutating func cleanUp() {
+    if retainedTopics.isEmpty, keptIdentifiers.isEmpty { return }
+    let wasCancelled = shell.isCancelled
+    shell.isCancelled = false
+    defer { shell.isCancelled = shell.isCancelled || wasCancelled }
+    for identifier in keptIdentifiers {
+      guard let connection = try? connect(nil, { $0.connect.clientIdentifier = identifier }) else { return }
+      leave(connection)
+    }
+    guard let connection = try? connect() else { return }
+    let numbers = retainedTopics.compactMap { try? shell.send([], to: $0, .atLeastOnce, true, on: connection) }
+    var left = numbers.count
+    _ = try? shell.wait(until: .now + Self.patience) {
+      left -= numbers.count { connection.takeAcknowledgement($0) != nil }
+      return left <= 0 || connection.isOver
     }
     leave(connection)
   }
@@ -203,7 +248,7 @@ struct Probe {
           return (.yes, time)
         } catch {
           if error.isCancellation { throw error }
-          return (.no, error.message)
+          return (.no, Self.fact(error))
         }
       }
     }
@@ -211,6 +256,59 @@ struct Probe {
       throw ShellError(.cannotConnect, "the broker accepts no connection any more")
     }
     version = latest
+    if let software { answer("software", .value, software) }
+  }
+
+  private mutating func askAccess() throws(ShellError) {
+    section = "Access"
+    if plan.connect.userName != nil {
+      try ask("without user name and password") { (probe) throws(ShellError) in
+        let connection = try probe.connect {
+          $0.connect.userName = nil
+          $0.connect.password = nil
+          $0.passwordSource = nil
+        }
+        probe.leave(connection)
+        return (.yes, "")
+      }
+    } else {
+      answer("without user name and password", .yes)
+    }
+    if version.hasProperties {
+      try ask("unknown authentication method") { (probe) throws(ShellError) in
+        do throws(ShellError) {
+          let connection = try probe.connect { $0.connect.properties[.authenticationMethod] = "mqshell-probe" }
+          probe.leave(connection)
+          return (.value, "accepted")
+        } catch {
+          if error.isCancellation || Self.isSilence(error) { throw error }
+          return (.value, Self.fact(error))
+        }
+      }
+    }
+    if plan.tls != nil {
+      for (name, tlsVersion) in [("TLS 1.2", TLSConfiguration.Version.tls12), ("TLS 1.3", .tls13)] {
+        try ask(name) { (probe) throws(ShellError) in
+          let connection = try probe.connect {
+            $0.tls?.configuration.minimumVersion = tlsVersion
+            $0.tls?.configuration.maximumVersion = tlsVersion
+            $0.tls?.configuration.sessionFolder = nil
+          }
+          probe.leave(connection)
+          return (.yes, connection.tls.last?.cipher ?? "")
+        }
+      }
+    }
+    if let webSocket = plan.webSocket {
+      let paths = Set([webSocket.path] + ["/", "/mqtt", "/ws"].map { Array($0.utf8) }).map { text($0) }.sorted()
+      for path in paths {
+        try ask("WebSocket path \(path)") { (probe) throws(ShellError) in
+          let connection = try probe.connect { $0.webSocket?.path = Array(path.utf8) }
+          probe.leave(connection)
+          return (.yes, "")
+        }
+      }
+    }
   }
 
   private mutating func askLimits() throws(ShellError) {
@@ -219,7 +317,7 @@ struct Probe {
     let connection = try connect()
     let limits = connection.client.limits
     let properties = connection.connack?.properties ?? Properties()
-    answer("receive maximum", .value, "\(limits.receiveMaximum)")
+    answer("receive maximum", .value, properties[.receiveMaximum].map { "\($0)" } ?? "none told (65535)")
     answer("maximum QoS", .value, "\(limits.maximumQoS.rawValue)")
     answer("maximum packet size", .value, properties[.maximumPacketSize].map { "\($0) bytes" } ?? "none told")
     answer("topic alias maximum", .value, "\(limits.topicAliasMaximum)")
@@ -273,6 +371,25 @@ struct Probe {
       let isKept = payloads == (0..<100).map { Array("\($0)".utf8) }
       return (isKept ? .yes : .no, isKept ? "" : "\(payloads.count) came")
     }
+    try ask("QoS 0 to a subscription of QoS 2") { (probe) throws(ShellError) in
+      let connection = try probe.connect()
+      defer { probe.leave(connection) }
+      try probe.subscribe(connection, "lower", SubscriptionOptions(qos: .exactlyOnce))
+      try probe.publish(connection, "lower", qos: .atMostOnce)
+      guard try probe.came(1, on: connection), let message = connection.store.messages.last else { return (.no, "") }
+      return (message.qos == .atMostOnce ? .yes : .value, "comes with QoS \(message.qos.rawValue)")
+    }
+    try ask("unacknowledged at a time") { (probe) throws(ShellError) in
+      let (connection, other) = (try probe.connect(), try probe.connect())
+      defer { probe.leave(other) }
+      connection.acknowledges = false
+      try probe.subscribe(connection, "inflight", SubscriptionOptions(qos: .atLeastOnce))
+      for _ in 0..<100 { try probe.publish(other, "inflight") }
+      _ = try probe.came(100, on: connection, within: Self.quiet)
+      let count = connection.store.end
+      connection.client.drop()
+      return (.value, count == 100 ? "100 messages or more" : mqshell.count(count, "message"))
+    }
     try ask("binary payloads") { (probe) throws(ShellError) in
       let connection = try probe.connect()
       defer { probe.leave(connection) }
@@ -321,6 +438,22 @@ struct Probe {
         try probe.publish(connection, "a/w")
         return try probe.came(1, on: connection)
       }
+    }
+    try askWhether("+ for an empty level") { (probe) throws(ShellError) in
+      let connection = try probe.connect()
+      defer { probe.leave(connection) }
+      try probe.subscribe(connection, "empty/+/x")
+      try probe.publish(connection, "empty//x")
+      return try probe.came(1, on: connection, within: Self.quiet)
+    }
+    try askWhether("topics that begin with $") { (probe) throws(ShellError) in
+      let connection = try probe.connect()
+      defer { probe.leave(connection) }
+      let filter = try sending { () throws(ProtocolError) in try TopicFilter("$\(probe.base)/own") }
+      try probe.shell.subscribe(to: [Subscription(filter: filter)], on: connection)
+      let topic = try sending { () throws(ProtocolError) in try TopicName("$\(probe.base)/own") }
+      _ = try probe.shell.send([1], to: topic, .atMostOnce, on: connection)
+      return try probe.came(1, on: connection, within: Self.quiet)
     }
     try ask("shared subscriptions") { (probe) throws(ShellError) in
       let (one, other) = (try probe.connect(), try probe.connect())
@@ -380,31 +513,35 @@ struct Probe {
       defer { probe.leave(connection) }
       return try probe.publish(connection, "nobody") == .noMatchingSubscribers
     }
+    try askWhether("tells when none existed (0x11)") { (probe) throws(ShellError) in
+      let connection = try probe.connect()
+      defer { probe.leave(connection) }
+      let answer = try probe.shell.unsubscribe(from: [try probe.filter("none")], on: connection, within: Self.patience)
+      guard let answer else { throw ShellError(.timedOut, "no UNSUBACK came") }
+      return answer.reasonCodes.first == .noSubscriptionExisted
+    }
   }
 
   private mutating func askSessions() throws(ShellError) {
     section = "Sessions and wills"
     try ask("session kept, messages too") { (probe) throws(ShellError) in
-      let identifier = ConnectionSettings.randomIdentifier(.mqshell)
-      let keep = { (plan: inout ConnectionPlan) in
-        plan.connect.clientIdentifier = identifier
-        plan.connect.cleanStart = false
-        if plan.connect.protocolVersion.hasProperties { plan.connect.properties[.sessionExpiryInterval] = 60 }
-      }
-      let first = try probe.connect(nil, keep)
+      let identifier = probe.keptIdentifier()
+      let first = try probe.connect(keepingSessionOf: identifier)
       try probe.subscribe(first, "offline", SubscriptionOptions(qos: .atLeastOnce))
       probe.shell.close(first)
       let other = try probe.connect()
-      try probe.publish(other, "offline")
+      try probe.publish(other, "offline", "0", qos: .atMostOnce)
+      try probe.publish(other, "offline", "1")
       probe.leave(other)
-      let second = try probe.connect(nil, keep)
-      let isKept = try probe.came(1, on: second)
-      let isPresent = second.connack?.sessionPresent == true
+      let second = try probe.connect(keepingSessionOf: identifier)
+      _ = try probe.came(2, on: second, within: Self.quiet)
+      _ = try probe.came(1, on: second)
+      let payloads = second.store.messages.map(\.payload)
       probe.shell.close(second)
-      let last = try probe.connect { $0.connect.clientIdentifier = identifier }
-      probe.leave(last)
-      let session = isPresent ? "session present" : "session not said to be present"
-      return (isKept ? .yes : .no, isKept ? session : "\(session), the message was lost")
+      var detail = "session \(second.connack?.sessionPresent == true ? "present" : "not said to be present")"
+      if payloads.contains([UInt8(ascii: "0")]) { detail += ", QoS 0 too" }
+      let isKept = payloads.contains([UInt8(ascii: "1")])
+      return (isKept ? .yes : .no, isKept ? detail : "\(detail), the message was lost")
     }
     try ask("will when a connection is lost") { (probe) throws(ShellError) in
       let watcher = try probe.connect()
@@ -435,6 +572,17 @@ struct Probe {
         return (time > .milliseconds(700) ? .yes : .no, "after \(milliseconds(time))")
       }
     }
+    if version.hasProperties {
+      try askWhether("will at leave with 0x04") { (probe) throws(ShellError) in
+        let watcher = try probe.connect()
+        defer { probe.leave(watcher) }
+        try probe.subscribe(watcher, "asked")
+        let will = Message(topic: try probe.topic("asked"), payload: Array("gone".utf8))
+        let mortal = try probe.connect { $0.connect.will = will }
+        mortal.client.disconnect(.disconnectWithWillMessage, at: .now)
+        return try probe.came(1, on: watcher, within: .seconds(1))
+      }
+    }
     try ask("taken over by the same identifier") { (probe) throws(ShellError) in
       let identifier = ConnectionSettings.randomIdentifier(.mqshell)
       let same = { (plan: inout ConnectionPlan) in plan.connect.clientIdentifier = identifier }
@@ -444,8 +592,8 @@ struct Probe {
       guard try probe.shell.wait(until: .now + Self.patience, for: { first.isOver }) else {
         return (.no, "the old connection stays")
       }
-      if case .disconnected(let packet)? = first.failure { return (.yes, "told by \(packet.reasonCode)") }
-      return (.yes, "the old connection is closed, no reason told")
+      if case .disconnected(let packet)? = first.failure { return (.yes, "told: \(packet.reasonCode)") }
+      return (.yes, "closed, no reason told")
     }
   }
 
@@ -468,18 +616,32 @@ struct Probe {
         && found.userProperties.map { "\($0.value)" } == ["1", "2"]
       return (isWhole ? .yes : .no, "")
     }
+    let sleeper = keptIdentifier()
     try ask("message expiry interval counted down") { (probe) throws(ShellError) in
+      let asleep = try probe.connect(keepingSessionOf: sleeper)
+      try probe.subscribe(asleep, "expired", SubscriptionOptions(qos: .atLeastOnce))
+      probe.shell.close(asleep)
       let connection = try probe.connect()
       defer { probe.leave(connection) }
       var properties = Properties()
       properties[.messageExpiryInterval] = 100
       try probe.publish(connection, "expiring", retain: true, properties: properties)
+      properties[.messageExpiryInterval] = 1
+      try probe.publish(connection, "expired", retain: true, properties: properties)
       _ = try probe.shell.wait(until: .now + .milliseconds(2100)) { false }
       try probe.subscribe(connection, "expiring")
       guard try probe.came(1, on: connection), let message = connection.store.messages.last else { return (.no, "") }
       let rest = message.withView { $0.properties[.messageExpiryInterval] }
       guard let rest else { return (.no, "it is not handed on") }
       return (rest < 100 ? .yes : .no, "\(rest) s of 100 s after 2 s")
+    }
+    try ask("expired messages are gone") { (probe) throws(ShellError) in
+      let (connection, awake) = (try probe.connect(), try probe.connect(keepingSessionOf: sleeper))
+      defer { probe.leave(connection, awake) }
+      try probe.subscribe(connection, "expired")
+      let isRetained = try probe.came(1, on: connection, within: Self.quiet)
+      let left = [isRetained ? "retained" : nil, awake.store.end > 0 ? "queued" : nil].compactMap { $0 }
+      return (left.isEmpty ? .yes : .no, left.isEmpty ? "" : "\(left.joined(separator: " and ")) ones come")
     }
     try askWhether("topic aliases from the client") { (probe) throws(ShellError) in
       let connection = try probe.connect()
@@ -508,7 +670,7 @@ struct Probe {
       _ = try probe.came(3, on: connection, within: Self.quiet)
       let count = connection.store.end
       connection.client.drop()
-      return (count <= 2 ? .yes : .no, "\(count) came without an acknowledgement")
+      return (count <= 2 ? .yes : .no, "\(count) came unacknowledged")
     }
     try askWhether("client's maximum packet size kept") { (probe) throws(ShellError) in
       let connection = try probe.connect { $0.connect.properties[.maximumPacketSize] = 500 }
@@ -542,6 +704,13 @@ struct Probe {
       return (deepest == 100 ? .yes : .value, "\(deepest + 2) levels")
     }
     try askWhether("topic in Unicode") { (probe) throws(ShellError) in try probe.isDelivered("Grüße/度", [1]) }
+    try askWhether("topic with U+1F321 and U+FEFF") { (probe) throws(ShellError) in
+      try probe.isDelivered("\u{1F321}/\u{FEFF}", [1])
+    }
+    try askWhether("topic with U+FFFF") { (probe) throws(ShellError) in try probe.isDelivered("\u{FFFF}", [1]) }
+    try askWhether("topic with a control character") { (probe) throws(ShellError) in
+      try probe.isDelivered("a\u{1}b", [1])
+    }
     try askWhether("topic with a blank") { (probe) throws(ShellError) in try probe.isDelivered("a b", [1]) }
     try askWhether("topic with a dot") { (probe) throws(ShellError) in try probe.isDelivered("a.b", [1]) }
   }
@@ -614,22 +783,24 @@ struct Probe {
 
   // MARK: - Telling
 
-  func show(for connection: ShellConnection) {
-    let screen = shell.screen
-    screen.line("\(connection.endpoint)" + (software.map { "  \($0)" } ?? ""))
-    let width = answers.map(\.name.count).max() ?? 0
-    var section = ""
-    for answer in answers {
-      if answer.section != section {
-        section = answer.section
-        screen.line("")
-        screen.line(section, .topic)
-      }
-      let name = "  \(answer.name)" + String(repeating: " ", count: width - answer.name.count + 2)
-      let verdict = answer.verdict == .value ? "" : answer.verdict.rawValue
-      let detail = answer.detail.isEmpty ? "" : (verdict.isEmpty ? "" : "  ") + answer.detail
-      screen.line(name + verdict + detail, answer.verdict == .no ? .bad : answer.verdict == .yes ? .good : .plain)
+  /// As wide as the longest question.
+  private static let nameWidth = 36
+
+  private func show(_ answer: Answer, isFirst: Bool) {
+    if isFirst {
+      shell.screen.line("")
+      shell.screen.line(answer.section, .topic)
     }
+    let name = "  \(answer.name)" + String(repeating: " ", count: max(0, Self.nameWidth - answer.name.count) + 2)
+    let verdict = answer.verdict == .value ? "" : answer.verdict.rawValue
+    let detail = answer.detail.isEmpty ? "" : (verdict.isEmpty ? "" : "  ") + answer.detail
+    let style: Screen.Style =
+      switch answer.verdict {
+      case .yes: .good
+      case .no, .unknown: .bad
+      case .value: .plain
+      }
+    shell.screen.line(name + verdict + detail, style)
   }
 
   /// `{"broker":"localhost:1883","software":"…","results":[{"section":"…","name":"…","verdict":"yes","detail":"…"}]}`

@@ -221,7 +221,7 @@ final class Screen {
   /// Writes all that there is.
   func flush() throws(OutputError) {
     if let count = gate.takeSkipped(at: .now) {
-      line("… \(count) messages not shown: they come faster than anybody reads ('last' and 'show' have them)", .faint)
+      line("… \(mqshell.count(count, "message")) not shown, they come too fast; 'last 100' has the last", .faint)
     }
     guard output.count > 0 || isPromptStale && .now >= shownAt + Self.promptPatience else { return }
     editor?.hide()
@@ -244,22 +244,29 @@ final class Screen {
   }
 }
 
-/// Lets as many messages through as a person can take in, and counts the others.
+/// Lets as many messages through as a person can take in, and counts the others: a burst is shown, and of a flood so few each
+/// second that what is said about it stays on the screen.
 private struct FloodGate {
-  private static let limit = 100
+  private static let burst = 200
+  private static let sample = 10
   private static let window: Duration = .seconds(1)
 
   private var windowEnd: Instant?
+  private var limit = Self.burst
   private var shownCount = 0
   private var skippedCount = 0
+  private var isFlooded = false
 
   mutating func admits(at now: Instant) -> Bool {
     if windowEnd.map({ now >= $0 && skippedCount == 0 }) ?? true {
+      // Right behind a window of which something was skipped, the flood goes on.
+      limit = isFlooded && now < (windowEnd ?? now) + Self.window ? Self.sample : Self.burst
+      isFlooded = false
       windowEnd = now + Self.window
       shownCount = 0
     }
     shownCount += 1
-    if shownCount <= Self.limit { return true }
+    if shownCount <= limit { return true }
     skippedCount += 1
     return false
   }
@@ -268,10 +275,8 @@ private struct FloodGate {
 
   mutating func takeSkipped(at now: Instant) -> Int? {
     guard skippedCount > 0, let end = windowEnd, now >= end else { return nil }
-    defer {
-      skippedCount = 0
-      windowEnd = nil
-    }
+    defer { skippedCount = 0 }
+    isFlooded = true
     return skippedCount
   }
 }

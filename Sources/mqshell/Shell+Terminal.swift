@@ -26,7 +26,7 @@ extension Shell {
       typedLine = nil
       screen.read()
       guard case .line(let line) = result else {
-        screen.line("")
+        if !editor.hasEndedLastLine { screen.line("") }
         return
       }
       // What was pasted may have several.

@@ -51,8 +51,8 @@ final class Shell {
 
   var preferences: Preferences
   var variables: Variables
-  /// What `finally` has put off.
-  var finals: [Command] = []
+  /// What `finally` has put off, and where that stood.
+  var finals: [(command: Command, place: String?)] = []
   var tap: TAPReport?
   /// Where the line stands that is run, as FILE:LINE.
   var place: String?
@@ -254,15 +254,11 @@ final class Shell {
       if isInteractive { screen.line("") }
       return
     }
-    let column = error.column.map { "column \($0): " } ?? ""
-    let text = ((error.place ?? place).map { "\($0): " } ?? "") + column + error.message
-    if isInteractive {
-      screen.line(text, .bad)
-      for detail in error.details { screen.line("  \(detail)") }
-    } else {
-      flush()
-      diagnostics.error(text)
-      for detail in error.details { diagnostics.error("  \(detail)") }
+    var error = error
+    error.place = error.place ?? place
+    if !isInteractive { flush() }
+    for (index, line) in error.lines.enumerated() {
+      if isInteractive { screen.line(line, index == 0 ? .bad : .plain) } else { diagnostics.error(line) }
     }
   }
 }

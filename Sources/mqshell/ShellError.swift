@@ -36,6 +36,13 @@ struct ShellError: Error {
 
   var isCancellation: Bool { message == Self.cancellation }
 
+  /// What to say: one line where there is one detail, else a line for each.
+  var lines: [String] {
+    let place = (place.map { "\($0): " } ?? "") + (column.map { "column \($0): " } ?? "")
+    if details.count == 1 { return ["\(place)\(message); \(details[0])"] }
+    return [place + message] + details.map { "  \($0)" }
+  }
+
   init(_ error: UsageError) { self.init(error.status, error.message) }
 
   init(_ error: ProtocolError) { self.init(ExitStatus(error), error.explanation) }

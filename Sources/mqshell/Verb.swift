@@ -33,6 +33,8 @@ struct Verb: Sendable {
   var details = ""
   /// Its options; they have the names that they have in the other tools.
   var options: [OptionDescription] = []
+  /// The names of those that `help` tells about, where there are too many for a screen.
+  var mainOptions: [String] = []
   let examples: [Example]
   /// Whether `--tap` counts it.
   var isTestPoint = false
@@ -53,9 +55,11 @@ struct Verb: Sendable {
 
   /// The words of other shells, and what they are called here.
   private static let otherNames: [(String, String)] = [
-    ("connect", "open"), ("con", "open"), ("disconnect", "close"), ("dis", "close"), ("publish", "pub"),
-    ("subscribe", "sub"), ("unsubscribe", "unsub"), ("switch", "use"), ("list", "conns"), ("ls", "conns"),
-    ("wait", "expect"), ("jobs", "every"), ("status", "info"), ("?", "help"), ("reconnect", "open"), ("tail", "last"),
+    ("connect", "open"), ("con", "open"), ("reconnect", "open"), ("disconnect", "close"), ("dis", "close"),
+    ("publish", "pub"), ("subscribe", "sub"), ("unsubscribe", "unsub"), ("switch", "use"), ("list", "conns"),
+    ("ls", "conns or subs"), ("wait", "expect"), ("jobs", "every"), ("kill", "stop"), ("status", "info"),
+    ("?", "help"), ("tail", "last"), ("bye", "quit"), ("cls", "Ctrl-L, which clears the screen"),
+    ("man", "!man mqshell"), ("version", "!mqshell --version"),
   ]
 
   static func unknown(_ command: Command) -> ShellError {
@@ -70,7 +74,19 @@ struct Verb: Sendable {
   }
 
   /// The option table, for parsers.
-  var table: OptionTable { OptionTable(tool: name, options: options, help: "help \(name)") }
+  var table: OptionTable {
+    OptionTable(tool: name, options: options, help: mainOptions.isEmpty ? "help \(name)" : "man mqshell")
+  }
+
+  /// Its name and its form.
+  var usage: String { form.isEmpty ? name : "\(name) \(form)" }
+}
+
+extension Verb {
+  /// Whether the word is one of its options.
+  fileprivate func knows(_ term: Term) -> Bool {
+    options.contains { $0.spellings.contains { $0.utf8.elementsEqual(term.bytes) } }
+  }
 }
 
 /// A command that runs: its words, and for which connection it is.
@@ -104,16 +120,31 @@ struct Terms {
     var uses: [OptionUse] = []
     let terms = Array(rest)
     while parser.position < terms.count, terms[parser.position].isOption {
+      let term = terms[parser.position]
+      if Self.leftOut.contains(mqshell.text(term.bytes)), !verb.knows(term) {
+        throw term.mistake("\(mqshell.text(term.bytes)) is left out here: \(verb.usage)")
+      }
       if let use = try reading({ () throws(UsageError) in try parser.next() }) { uses.append(use) }
     }
     rest = rest.dropFirst(parser.position)
     return uses
   }
 
+  /// What the options of other clients call words that need no name here.
+  private static let leftOut = ["-t", "--topic", "-m", "--message", "-h", "--host"]
+
+  /// Throws where an option follows that stands at the wrong place: it would silently be a part of the text.
+  func checkText() throws(ShellError) {
+    guard let term = rest.first, term.isBare, verb.knows(term) || Self.leftOut.contains(mqshell.text(term.bytes)) else {
+      return
+    }
+    throw term.mistake("options stand before the topic: \(verb.usage); in quotes this is text")
+  }
+
   /// The next word, which has to be there.
   mutating func next(_ what: String) throws(ShellError) -> Term {
     guard let term = rest.popFirst() else {
-      throw .usage("\(verb.name): \(what) is missing: \(verb.name) \(verb.form)")
+      throw .usage("\(verb.name): \(what) is missing: \(verb.usage)")
     }
     return term
   }
@@ -170,7 +201,7 @@ struct Terms {
   /// Nothing more may stand there.
   func end() throws(ShellError) {
     guard let term = rest.first else { return }
-    throw term.mistake("unexpected word '\(mqshell.text(term.bytes))': \(verb.name) \(verb.form)")
+    throw term.mistake("unexpected word '\(mqshell.text(term.bytes))': \(verb.usage)")
   }
 }
 

@@ -9,7 +9,8 @@ struct OpenWords: Sendable {
 
   /// What it does not take: where the broker is stands in its word, and the rest is the whole shell's.
   private static let others = [
-    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json",
+    "--host", "--timeout", "--nodelay", "--log", "--debug", "--trace", "--quiet", "--log-json", "--tls-info",
+    "--tls-engine", "--tls-engine-kpass-sha1",
   ]
   /// What is about all subscriptions of a connection.
   static let subscribeOptions = SubscribeSettings.options.filter { $0.description.name == "--on-takeover" }
@@ -37,10 +38,13 @@ extension Verb {
       summary: "connect to a broker",
       details: """
         Commands are for this connection from now on; 'use' and @NAME choose another one. It is called NAME, or else after the \
-        host or profile. One that has this name already is closed first. A connection that is lost is made again, with its \
-        subscriptions. The options are those of mqsub and may stand before or behind the broker.
+        host or profile; one that has this name already is closed first. If it is lost, it is made again with its subscriptions. \
+        Options may stand before or behind the broker.
         """,
       options: OpenWords.options.descriptions,
+      mainOptions: [
+        "--username", "--pw-from", "--tls", "--protocol-version", "--id", "--disable-clean-session", "-x",
+      ],
       examples: [
         Example("The broker of this machine.", "open localhost"),
         Example(
@@ -124,7 +128,7 @@ extension Shell {
     let target = terms.nextIfAny()
     uses += try terms.options(in: call.verb.table)
     try terms.end()
-    if target == nil, !hasStandardBroker { throw .usage("open: a broker is missing: open \(call.verb.form)") }
+    if target == nil, !hasStandardBroker { throw .usage("open: a broker is missing: \(call.verb.usage)") }
     try open(target?.argument, uses, from: defaults.forAnotherConnection)
   }
 
@@ -178,10 +182,11 @@ extension Shell {
 
   private func connectionPlan(_ settings: ConnectionSettings) throws(ShellError) -> ConnectionPlan {
     var plan = try reading { () throws(UsageError) in try settings.plan(compatibility) }
+    plan.goesOnAfterInterrupt = isInteractive
     let readPassword = { [invocation, diagnostics] () throws(ShellError) in
       try reading { () throws(UsageError) in try plan.readPassword(invocation, diagnostics) }
     }
-    if plan.passwordSource == .prompt { try withoutSignals(readPassword) } else { try readPassword() }
+    if plan.asksAtTerminal { try withoutSignals(readPassword) } else { try readPassword() }
     return plan
   }
 

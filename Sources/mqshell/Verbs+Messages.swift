@@ -56,8 +56,8 @@ extension Verb {
     Verb(
       name: "pub", section: .messages, form: "[OPTION]... TOPIC [PAYLOAD]", summary: "publish a message",
       details: """
-        The payload is the rest of the line as it is typed, or what @FILE, hex:01ff, base64:Af8= or null stands for; \\@ begins a \
-        text with @. At QoS 1 and 2 the command ends when the broker has acknowledged, and fails when it refuses.
+        The payload is the rest of the line as it is typed, but for quotes, ; and ${NAME} ('help language'), or what @FILE, \
+        hex:01ff, base64:Af8= or null stands for; \\@ begins a text with @. At QoS 1 and 2 the command ends when the broker has acknowledged, and fails when it refuses.
         """,
       options: PublishWords.options.descriptions,
       examples: [
@@ -69,7 +69,8 @@ extension Verb {
     Verb(
       name: "sub", section: .messages, form: "[OPTION]... FILTER...", summary: "subscribe, and show what comes",
       details: """
-        It ends when the broker has answered and the values that it keeps have come. + stands for one level, # for all the rest.
+        It ends when the broker has answered and the values that it keeps have come. + stands for one level, # for all the rest. \
+        Retained messages are marked with [r], others than of QoS 0 with [q1] and [q2].
         """,
       options: SubscribeWords.options.descriptions,
       examples: [
@@ -130,7 +131,10 @@ extension Verb {
     ) { (shell, call) throws(ShellError) in try shell.clear(call) },
     Verb(
       name: "last", section: .messages, form: "[N] [FILTER]", summary: "show the last messages again",
-      details: "Ten, or N, of those that came on this connection. The last 10,000 are kept.",
+      details: """
+        Ten, or N, of those that came on this connection. The last 10,000 are kept. The prompt counts those that were not shown; \
+        'last' and 'show' set that to nothing.
+        """,
       examples: [
         Example("The last ten.", "last"), Example("The last three of some topics.", "last 3 home/+/temp"),
         Example("Of another connection.", "@hall last"),
@@ -144,6 +148,7 @@ extension Verb {
         filter.map { filter in message.withView { filter.matches($0.topic) } } ?? true
       }
       for message in messages.suffix(count) { shell.screen.show(message, on: nil) }
+      if messages.isEmpty { shell.note("no message has come\(filter.map { " on '\($0)'" } ?? "")") }
       shell.screen.read()
     },
     Verb(
@@ -225,6 +230,7 @@ extension Shell {
 
   private func publishPlan(_ terms: inout Terms, _ call: Call) throws(ShellError) -> PublishPlan {
     var (words, topic) = try publishPlan(&terms, in: call.verb.table)
+    try terms.checkText()
     try takePayload(&terms, &words)
     return try reading { () throws(UsageError) in
       try words.publish.take(topicIn: topic.argument)
@@ -308,17 +314,23 @@ extension Shell {
   func subscribe(_ call: Call) throws(ShellError) {
     var terms = try Terms(call, self)
     var words = SubscribeWords()
-    let uses = try terms.options(in: call.verb.table)
+    // Filters that begin with - are rare, and options behind a filter are not.
+    var uses = try terms.options(in: call.verb.table)
+    var filters = [try terms.next("FILTER")]
+    uses += try terms.options(in: call.verb.table)
+    while let filter = terms.nextIfAny() {
+      filters.append(filter)
+      uses += try terms.options(in: call.verb.table)
+    }
+    for filter in filters {
+      try reading { () throws(UsageError) in try words.subscribe.take(filterIn: filter.argument) }
+    }
     for use in uses {
       try reading { () throws(UsageError) in
         do throws(UsageError) { try SubscribeWords.options.apply(&words, use.option, use) } catch {
           throw use.mistake(error)
         }
       }
-    }
-    guard !terms.isEmpty else { _ = try terms.next("FILTER"); return }
-    while let term = terms.nextIfAny() {
-      try reading { () throws(UsageError) in try words.subscribe.take(filterIn: term.argument) }
     }
     let plan = try reading { () throws(UsageError) in try words.subscribe.plan(words.connection, compatibility) }
     let hasQoS = uses.contains { call.verb.options[$0.option].name == "--qos" }
@@ -407,8 +419,8 @@ extension Shell {
   }
 
   @discardableResult
-  private func unsubscribe(
-    from filters: [TopicFilter], on connection: ShellConnection
+  func unsubscribe(
+    from filters: [TopicFilter], on connection: ShellConnection, within limit: Duration = answerLimit
   ) throws(ShellError) -> UnsubackPacket? {
     let number = try sending { () throws(ProtocolError) in try connection.client.unsubscribe(filters, at: .now) }
     connection.subscriptions.removeAll { filters.contains($0.filter) }
@@ -416,7 +428,7 @@ extension Shell {
     connection.awaited.insert(number)
     let epoch = connection.connectionCount
     var answer: UnsubackPacket??
-    _ = try wait(until: .now + Self.answerLimit) {
+    _ = try wait(until: .now + limit) {
       answer = connection.takeUnsuback(number)
       return answer != nil || !connection.isConnected || connection.connectionCount > epoch
     }
@@ -456,6 +468,7 @@ extension Shell {
   func clear(_ call: Call) throws(ShellError) {
     var terms = try Terms(call, self)
     let flags = try terms.options()
+    if terms.isEmpty { throw .usage("clear: FILTER is missing: \(call.verb.usage); Ctrl-L clears the screen") }
     let filter = try terms.filter()
     try terms.end()
     let connection = try connection(call)
@@ -551,7 +564,7 @@ extension Shell {
       return index != nil || connection.isOver
     }
     guard let index else {
-      throw ShellError(.timedOut, "no reply came within \(patience)")
+      throw ShellError(.timedOut, "no reply came within \(milliseconds(patience))")
     }
     connection.store.consume(index)
     screen.line(connection.store.messages[index].payload)

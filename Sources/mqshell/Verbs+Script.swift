@@ -6,14 +6,19 @@ internal import MQTTClient
 extension Verb {
   static let scriptVerbs: [Verb] = [
     Verb(
-      name: "every", section: .scripts, form: "TIME COMMAND", summary: "run a command again and again, until 'stop'",
-      details: "The times are counted from the first one, so that nothing adds up.",
+      name: "every", section: .scripts, form: "[TIME COMMAND]", summary: "run a command again and again, until 'stop'",
+      details:
+        "The times are counted from the first one, so that nothing adds up. Alone it lists what runs, with its numbers.",
       examples: [
         Example("A beat.", "every 5s pub alive ${now}"), Example("On another connection.", "every 1s @hall pub t 1"),
         Example("No more.", "stop"),
       ]
     ) { (shell, call) throws(ShellError) in
-      guard let first = call.words.first else { throw .usage("every: TIME is missing: every TIME COMMAND") }
+      guard let first = call.words.first else {
+        if shell.jobs.isEmpty { return shell.note("nothing runs") }
+        for job in shell.jobs { shell.screen.line("\(job.number)  \(job.text)") }
+        return
+      }
       let term = try shell.fill([first])[0]
       let period = try reading { () throws(UsageError) in try term.argument.durationAboveZero() }
       var command = try call.command(from: call.words.dropFirst(), "every")
@@ -33,6 +38,7 @@ extension Verb {
       let number = terms.number()
       try terms.end()
       if let number, !shell.jobs.contains(where: { $0.number == number }) { throw .usage("there is no job \(number)") }
+      if shell.jobs.isEmpty { shell.note("nothing runs") }
       for job in shell.jobs where number == nil || job.number == number {
         shell.note("stopped \(job.number): \(job.text)")
       }
@@ -44,12 +50,12 @@ extension Verb {
       examples: [
         Example("Leave nothing behind.", "finally clear t/${run}/#"),
         Example("On a connection of that name.", "finally @b pub state idle"),
-        Example("See what is left.", "finally get t/${run}/#"),
+        Example("See what is left.", "finally clear --dry-run t/${run}/#"),
       ]
     ) { (shell, call) throws(ShellError) in
       var command = try call.command(from: call.words, "finally")
       command.connection = command.connection ?? call.connectionName ?? shell.currentName.map { Array($0.utf8) }
-      shell.finals.append(command)
+      shell.finals.append((command, shell.place))
     },
     Verb(
       name: "test", section: .scripts, form: "NAME", summary: "name the expectations that follow",
@@ -82,7 +88,7 @@ extension Verb {
       name: "source", section: .scripts, form: "FILE", summary: "run the commands in a file",
       details: "It ends at the first that fails.",
       examples: [
-        Example("A script.", "source lamp.mq"), Example("One that was saved.", "save session.mq; source session.mq"),
+        Example("A script.", "source lamp.mq"), Example("One that was saved.", "source session.mq"),
         Example("The same from outside.", "!mqshell lamp.mq"),
       ]
     ) { (shell, call) throws(ShellError) in
@@ -93,6 +99,7 @@ extension Verb {
     },
     Verb(
       name: "let", section: .scripts, form: "NAME VALUE", summary: "set a variable, for ${NAME}",
+      details: "'help variables' tells which there are already.",
       examples: [
         Example("A topic.", "let base site/7/${run}"), Example("A part of the last message.", "let id ${last.json.id}"),
         Example("Used.", "sub ${base}/#"),
@@ -143,15 +150,22 @@ extension Verb {
     },
     Verb(
       name: "help", section: .shell, form: "[VERB]", summary: "list the commands, or tell about one",
+      details: "In place of VERB: language, variables, tests and scripts are chapters of the manual.",
       examples: [
-        Example("All of them.", "help"), Example("One of them.", "help expect"), Example("The manual.", "!man mqshell"),
+        Example("All of them.", "help"), Example("One of them.", "help expect"),
+        Example("How words are quoted.", "help language"),
       ]
     ) { (shell, call) throws(ShellError) in
       var terms = try Terms(call, shell)
       guard let name = terms.nextIfAny() else { return shell.help() }
       try terms.end()
       guard let verb = Verb.named(name.bytes) else {
-        throw .usage("\"\(text(name.bytes))\" is no command; 'help' lists them")
+        let title = text(name.bytes).uppercased()
+        guard let chapter = ShellSettings.chapters.first(where: { $0.title == title && title != "COMMANDS" }) else {
+          throw .usage("\"\(text(name.bytes))\" is no command; 'help' lists them")
+        }
+        for line in chapter.help { shell.screen.line(line) }
+        return
       }
       for line in verb.help { shell.screen.line(line) }
     },
@@ -240,7 +254,7 @@ extension Shell {
   private func showPreferences() {
     table([
       ("qos", "\(preferences.qos?.rawValue ?? 0)"), ("retain", preferences.retains ? "on" : "off"),
-      ("within", "\(preferences.within ?? Self.standardPatience)"), ("format", text(preferences.format)),
+      ("within", milliseconds(preferences.within ?? Self.standardPatience)), ("format", text(preferences.format)),
       ("mute", preferences.isMuted ? "on" : "off"), ("keep-going", preferences.keepsGoing ? "on" : "off"),
     ])
   }
@@ -294,7 +308,8 @@ extension Shell {
       screen.line("  \(section.rawValue)" + String(repeating: " ", count: 14 - section.rawValue.utf8.count) + names)
     }
     screen.line("")
-    screen.line("'help VERB' tells about each, with examples. 'man mqshell' has the language.")
+    screen.line("'help VERB' tells about each, with examples; 'help language', 'help variables',")
+    screen.line("'help tests' and 'help scripts' about all of them, as does 'man mqshell'.")
     screen.line("TAB completes, topics too. Ctrl-R searches, Ctrl-C cancels, Ctrl-D leaves.")
   }
 }
@@ -302,16 +317,17 @@ extension Shell {
 extension Verb {
   /// What `help` says of it, on one screen.
   var help: [String] {
-    var lines = wrapped("\(name) \(form)", indent: 0) + ["  \(sentence(summary))"]
+    var lines = wrapped(usage, indent: 0) + ["  \(sentence(summary))"]
     lines += wrapped(details, indent: 2)
-    if options.count > 8 {
-      lines += wrapped(
-        "Options, as of mqsub: " + options.map { $0.spellings.first ?? "" }.joined(separator: " "), indent: 2)
-    } else if !options.isEmpty {
+    let shown = mainOptions.isEmpty ? options : mainOptions.compactMap { name in options.first { $0.name == name } }
+    if !shown.isEmpty {
       lines.append("")
-      let heads = options.map { $0.spellings.joined(separator: ", ") + ($0.valueName.map { " \($0)" } ?? "") }
+      let heads = shown.map { option in
+        let spellings = mainOptions.isEmpty ? option.spellings : Array(option.spellings.prefix(1))
+        return spellings.joined(separator: ", ") + (option.valueName.map { " \($0)" } ?? "")
+      }
       let width = min(20, heads.map(\.count).max() ?? 0)
-      for (option, head) in zip(options, heads) {
+      for (option, head) in zip(shown, heads) {
         // The summary begins behind the head, or below one that is too long.
         let summary = wrapped(option.plainSummary, indent: width + 4)
         if head.count > width {
@@ -321,6 +337,7 @@ extension Verb {
           lines += summary.dropFirst()
         }
       }
+      if !mainOptions.isEmpty { lines.append("  More, such as wills, WebSocket and proxies: man mqshell") }
     }
     lines.append("")
     for example in examples { lines += ["  # \(example.explanation)", "  \(example.command)"] }
@@ -328,17 +345,26 @@ extension Verb {
   }
 
   private func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() + "." }
+}
 
-  private func wrapped(_ text: String, indent: Int) -> [String] {
-    var lines: [String] = []
-    var line = ""
-    for word in text.split(separator: " ") {
-      if !line.isEmpty, line.count + word.count + 1 > 80 {
-        lines.append(line)
-        line = ""
-      }
-      line += line.isEmpty ? String(repeating: " ", count: indent) + word : " \(word)"
-    }
-    return line.isEmpty ? lines : lines + [line]
+extension ToolDescription.Chapter {
+  /// What `help` shows of it.
+  fileprivate var help: [String] {
+    var lines = paragraphs.flatMap { wrapped(ManualText.plain($0), indent: 0) }
+    for entry in entries { lines += ["  \(entry.name)"] + wrapped(ManualText.plain(entry.explanation), indent: 6) }
+    return lines + remarks.flatMap { wrapped(ManualText.plain($0), indent: 0) }
   }
+}
+
+private func wrapped(_ text: String, indent: Int) -> [String] {
+  var lines: [String] = []
+  var line = ""
+  for word in text.split(separator: " ") {
+    if !line.isEmpty, line.count + word.count + 1 > 80 {
+      lines.append(line)
+      line = ""
+    }
+    line += line.isEmpty ? String(repeating: " ", count: indent) + word : " \(word)"
+  }
+  return line.isEmpty ? lines : lines + [line]
 }

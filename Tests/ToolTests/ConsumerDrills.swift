@@ -89,8 +89,10 @@ struct ConsumerDrills {
       "▶ --exec: \(Set(done).count) of \(count) messages handled, \(done.count - Set(done).count) of them more than once"
     )
     #expect(Set(done) == Set(1...count))
-    // One in twenty fails after its work, and with each outage what is in flight comes again.
-    #expect(done.count - count <= count / 10 + 4 * 20)
+    // One in twenty fails after its work. With each of the four outages what is in flight comes again: with mosquitto 2.0 that may
+    // be all of them, as it sends live messages beyond the receive maximum.
+    let most = Dictionary(grouping: done) { $0 }.values.map(\.count).max() ?? 0
+    #expect(most <= 1 + 4 + 4)
     // When all are acknowledged, nothing comes any more.
     worker.signal(15)
     #expect(try worker.wait() == .exited(0))

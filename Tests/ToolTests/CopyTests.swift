@@ -72,7 +72,7 @@ struct CopyTests {
 
   // MARK: - Random messages
 
-  private static func message(_ number: Int, _ random: inout SplitMix) -> [String: NSObject] {
+  static func message(_ number: Int, _ random: inout SplitMix) -> [String: NSObject] {
     var message: [String: NSObject] = [
       "topic": "\(text(1...12, &random).filter { !"+#$".contains($0) })/\(number)" as NSString,
       "qos": Int.random(in: 0...2, using: &random) as NSNumber, "retain": Bool.random(using: &random) as NSNumber,

@@ -71,14 +71,75 @@ struct ExamplesTests {
 
   @Test("there is a scene for each example of the page")
   func completeness() throws {
-    let page = try ToolProcess.run("mqsub", ["--generate", "man"]).outputText
-    let commands = page.components(separatedBy: "\n.nf\n").dropFirst().map { part in
-      part.prefix { $0 != "\n" }.replacing("\\-", with: "-").replacing("\\(aq", with: "'").replacing("\\e", with: "\\")
-        .replacing("\\(dq", with: "\"").replacing("\\(ti", with: "~")
-    }
+    let commands = try examples(of: "mqsub")
     #expect(commands.count >= 9)
     for command in commands {
       #expect(Self.scenes.contains { $0.command.hasPrefix(command) }, "\(command)")
+    }
+  }
+}
+
+/// The examples of mqpub's manual page, seen by a subscriber.
+@Suite(.needs("mosquitto")) struct PublishExamplesTests {
+  /// The commands, and what a subscriber that shows topics, QoS and retain flag gets of them; nothing for one that goes on.
+  static let scenes: [(command: String, received: [String])] = [
+    ("mqpub -t home/desk/temp -m 21.5", ["home/desk/temp 0 0 21.5"]),
+    ("mqpub -h broker.example -t home/lamp -m ON -r -q 1", ["home/lamp 1 1 ON"]),
+    ("vmstat 1 | mqpub -t server/vmstat -l -q 1", ["server/vmstat 1 0 one", "server/vmstat 1 0 two"]),
+    (
+      "mqpub -t home/load -m \"$(cut -d' ' -f1 /proc/loadavg)\" --spool \"$HOME/mqpub-spool\"",
+      [#"home/load 1 0 \d+\.\d\d"#]
+    ),
+    (
+      #"printf 'home/desk 21.5\nhome/hall 19\n' | mqpub -l --line-topic -r"#,
+      ["home/desk 0 1 21.5", "home/hall 0 1 19"]
+    ),
+    ("mqpub -t 'site/alive' -m '{n} {timestamp}' --template --every 10s", [#"site/alive 0 0 1 \d{4}-.*"#]),
+    ("mqpub -t home/lamp -r -n -q 1", ["home/lamp 1 1 "]),
+  ]
+
+  @Test("each does what it says", arguments: scenes)
+  func example(command: String, received: [String]) throws {
+    let broker = try RealBroker()
+    let subscriber = try ToolProcess(
+      "mqsub",
+      broker.options
+        + ["-q", "2", "-t", "#", "--retain-as-published", "-F", "%t %q %r %p", "-C", "\(received.count)", "-W", "20"]
+        + ["--log", "notice"])
+    try subscriber.waitForErrors("subscribed to")
+    let words = command.replacing("-h broker.example ", with: "").replacing("mqpub ", with: "'\(try locate("mqpub"))' ")
+    let tool = try ToolProcess(
+      "sh", ["-c", "vmstat() { echo one; echo two; }\n" + (command.contains("--every") ? "exec " : "") + words],
+      environment: ["MQTOOLS_URL": "mqtt://127.0.0.1:\(broker.port)"])
+    #expect(try subscriber.wait(timeout: .seconds(20)) == .exited(0), "\(subscriber.errorText)\(tool.errorText)")
+    let lines = subscriber.outputText.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+    for (line, pattern) in zip(lines, received) {
+      #expect(try Regex(pattern).wholeMatch(in: line) != nil, "\(line)")
+    }
+    if command.contains("--every") {
+      tool.signal(15)
+      #expect(try tool.wait() == .signaled(15))
+    } else {
+      #expect(try tool.wait() == .exited(0), "\(tool.errorText)")
+    }
+    #expect(tool.errorText == "")
+    #expect(tool.outputText == "")
+  }
+
+  @Test("there is a scene for each example of the page")
+  func completeness() throws {
+    #expect(try examples(of: "mqpub") == Self.scenes.map(\.command))
+  }
+}
+
+/// The first lines of the commands among the examples of a tool's manual page.
+func examples(of tool: String) throws -> [String] {
+  try ToolProcess.run(tool, ["--generate", "man"]).outputText.components(separatedBy: "\n.nf\n").dropFirst().map {
+    part in
+    [("\\-", "-"), ("\\(aq", "'"), ("\\(dq", "\""), ("\\(ti", "~"), ("\\e", "\\")].reduce(
+      String(part.prefix { $0 != "\n" })
+    ) {
+      $0.replacing($1.0, with: $1.1)
     }
   }
 }

@@ -122,7 +122,7 @@ public struct ToolDescription: Sendable {
 }
 
 /// A text of the manual in pieces: words, and options to be set off from them.
-enum ManualText {
+public enum ManualText {
   enum Piece: Equatable {
     case words(Substring)
     /// The spelling of an option, without its braces.
@@ -147,7 +147,7 @@ enum ManualText {
   }
 
   /// The text without braces.
-  static func plain(_ text: String) -> String {
+  public static func plain(_ text: String) -> String {
     pieces(of: text).map { piece in
       switch piece {
       case .words(let text), .option(let text): String(text)

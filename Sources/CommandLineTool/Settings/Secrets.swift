@@ -23,7 +23,7 @@ public enum SecretError: Error, Hashable, Sendable {
   case unusable(String)
   /// The command did not succeed. Another time it may.
   case commandFailed(String)
-  /// A signal came before the command ended.
+  /// A signal came before the command ended, or Ctrl-C instead of an answer.
   case interrupted
   /// Nobody answered a prompt in time.
   case timedOut
@@ -68,6 +68,7 @@ extension SecretSource {
       let line: [UInt8]
       do { line = try Prompt.secret(question, until: deadline) } catch {
         if error.isTimeout { throw .timedOut }
+        if error.isInterruption { throw .interrupted }
         throw .unusable("there is no terminal to ask at: \(error.explanation)")
       }
       return try Self.secret(in: line, "what was typed")

@@ -184,7 +184,8 @@ extension LoadPlan {
     if isClosed {
       add("closed loop", "")
     } else {
-      add("rate", Figures.decimals(schedule.messagesPerSecond, schedule.messagesPerSecond < 10 ? 3 : 0))
+      let rate = schedule.messagesPerSecond
+      add("rate", rate == rate.rounded() ? Figures.grouped(Int(rate)) : Figures.decimals(rate, 3))
     }
     if let window { add("window", "\(window)") }
     switch schedule.arrivals {
@@ -193,7 +194,8 @@ extension LoadPlan {
     case .bursts(let size): add("arrivals", "burst:\(size)")
     }
     if retain { add("retained", "yes") }
-    add("seconds", Figures.decimals(Double(duration.nanoseconds) / 1e9, duration < .seconds(10) ? 1 : 0))
+    let seconds = Double(duration.nanoseconds) / 1e9
+    add("seconds", Figures.decimals(seconds, seconds == seconds.rounded() ? 0 : 3))
     return items
   }
 }

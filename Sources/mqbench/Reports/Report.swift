@@ -64,9 +64,10 @@ struct Report: Sendable {
   var sentence: String {
     scenario.map { item in
       switch item.name {
-      case "publishers", "subscribers", "topics", "bytes":
+      case "publishers", "subscribers", "topics", "bytes", "clients":
         "\(item.value) \(item.value == "1" ? String(item.name.dropLast()) : item.name)"
       case "rate": "\(item.value) messages a second"
+      case "connections a second": "\(item.value) \(item.name)"
       case "seconds": "\(item.value) s"
       default: item.value.isEmpty ? item.name : "\(item.name) \(item.value)"
       }
