@@ -57,7 +57,8 @@ let package = Package(
     tool("mqrr"),
     // An archive of readline, which Scripts/build chooses, does not say that it wants terminfo.
     tool("mqshell", ["CReadline"], linkerSettings: [.linkedLibrary("tinfo", .when(platforms: [.linux]))]),
-    // Its worker is one object that counts several times for each message: checking each access at run time took an eighth of the time.
+    // Its worker is one object that counts several times for each message: to check each access at run time took an eighth of
+    // the time.
     tool(
       "mqbench", [.product(name: "Histogram", package: "hdrhistogram-swift")],
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
