@@ -104,7 +104,7 @@ struct Drills {
       "mqpub", broker.options + ["-V", version, "-q", "2", "-t", "t", "-l", "--log", "notice"],
       input: .bytes(numberedLines(upTo: count)))
     try tool.waitForErrors("connected to")
-    for _ in 0..<3 {
+    for _ in 0..<5 {
       usleep(300_000)
       try broker.kill()
       try broker.restart()
@@ -117,7 +117,7 @@ struct Drills {
     let republished = tool.errorText.split(separator: "\n").filter { $0.contains("published again") }
     figure(
       """
-      killed 3 times (-V \(version)): all \(count) lines acknowledged; a live subscriber saw \(Set(numbers).count) of them, \
+      killed 5 times (-V \(version)): all \(count) lines acknowledged; a live subscriber saw \(Set(numbers).count) of them, \
       \(numbers.count - Set(numbers).count) twice, \(count - Set(numbers).count) were acknowledged and forgotten by the \
       broker or came while the subscriber was away; mqpub said: \(republished.joined(separator: " | "))
       """)
