@@ -66,7 +66,7 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("BenchTests", of: ["mqbench"]),
+    tests("BenchTests", of: ["mqbench", "CommandLineTool"]),
     tests("ShellTests", of: ["mqshell", "CommandLineTool", "MQTT"]),
     tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench", "MQTT"]),
   ]

@@ -10,9 +10,9 @@
 ///
 /// It has a process group of its own, so that it ends together with all that it started; therefore it cannot ask at the
 /// terminal. Nobody waits in here: `end` tells whether it has ended.
-struct ShellProcess: ~Copyable {
+package struct ShellProcess: ~Copyable {
   /// What one of its standard descriptors is.
-  enum Stream {
+  package enum Stream {
     /// Ours.
     case same
     /// Nothing to read; what is written is lost.
@@ -33,7 +33,7 @@ struct ShellProcess: ~Copyable {
 
   /// Starts `command`. `variables` are NAME=VALUE, each ended by NUL, and take the place of those of our own environment that begin
   /// with `prefix`.
-  init(
+  package init(
     _ command: [UInt8], input: Stream, output: Stream, errors: Stream, variables: [UInt8] = [],
     insteadOf prefix: String = ""
   ) throws(SystemError) {
@@ -110,7 +110,7 @@ struct ShellProcess: ~Copyable {
   mutating func leave() { state = .ended(nil) }
 
   /// Asks the command, and all that it started, to end.
-  func terminate() { signal(SIGTERM) }
+  package func terminate() { signal(SIGTERM) }
 
   /// Ends the command, and all that it started.
   func kill() { signal(SIGKILL) }

@@ -100,6 +100,7 @@ public struct CommandLineReader: Sendable {
   /// Reads everything. Exits when there is nothing to run: after `--help`, and after a mistake.
   public func begin() -> Invocation {
     System.fillStandardDescriptors()
+    System.keepNoLargeMemory()
     Signals.ignoreBrokenPipes()
     let words = System.arguments()
     let invocation = Invocation(
@@ -171,12 +172,12 @@ public struct CommandLineReader: Sendable {
       }
       typed.append(use)
     }
-    if !commands.isEmpty, !showsSettings {
+    if !commands.isEmpty {
       let words = operands(typed)
       if let first = words.first, first.elementsEqual("help".utf8) {
         return .text(help(commands, Array(typed.dropFirst())), .ok)
       }
-      try check(typed, against: commands)
+      if !(showsSettings && words.isEmpty) { try check(typed, against: commands) }
     }
 
     var invocation = Invocation(uses: [], compatibility: compatibility, showsSettings: showsSettings)

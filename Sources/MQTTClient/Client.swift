@@ -177,7 +177,7 @@ public final class Client {
   public var keepAliveSeconds: Int { connection.session.keepAliveSeconds }
 
   /// Bytes that the system has not taken.
-  public var unsentCount: Int { connection.session.outputCount }
+  public var unsentCount: Int { connection.session.outputCount + connection.session.deferredCount }
 
   /// QoS 0 publishes that the system has not taken.
   public var publishesUnsent: Int { connection.session.publishesUnsent }

@@ -359,6 +359,7 @@ public final class Connection {
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
     guard socket != nil, !isSendingFinished, !isOutputBlocked else { return }
+    session.fillOutput()
     if let layers { return send(through: layers, at: now) }
     let offered = session.outputCount
     if offered > 0 {

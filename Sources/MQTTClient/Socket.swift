@@ -66,6 +66,14 @@ package struct Socket: ~Copyable {
     return made
   }
 
+  /// Standard input, if somebody has made it a socket that listens.
+  package static func inherited() -> Socket? {
+    var listens: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens != 0 else { return nil }
+    return Socket(0, isInternet: true)
+  }
+
   /// The TCP port that it is bound to.
   package var port: UInt16 { SocketAddress(of: descriptor)?.port ?? 0 }
 
@@ -131,7 +139,7 @@ package struct Socket: ~Copyable {
     guard let peer = SocketAddress(of: descriptor, by: peerName), let own = SocketAddress(of: descriptor) else {
       return nil
     }
-    return Peer(address: peer.description, isOnThisMachine: own.isSameHost(as: peer))
+    return Peer(address: peer.description, isOnThisMachine: own.host == peer.host)
   }
 
   /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last

@@ -69,18 +69,15 @@ struct SocketAddress: CustomStringConvertible, Sendable {
     }
   }
 
-  /// Whether it is the same host, whatever the port.
-  func isSameHost(as other: SocketAddress) -> Bool {
-    guard family == other.family else { return false }
-    let host: Range<Int>
+  /// The 4 or 16 bytes of the host's address; none of a unix socket.
+  var host: [UInt8] {
+    let place: Range<Int>
     switch family {
-    case AF_INET: host = MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!..<8
-    case AF_INET6: host = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!..<24
-    default: return true
+    case AF_INET: place = MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!..<8
+    case AF_INET6: place = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!..<24
+    default: return []
     }
-    return withUnsafeBytes(of: storage) { own in
-      withUnsafeBytes(of: other.storage) { own[host].elementsEqual($0[host]) }
-    }
+    return withUnsafeBytes(of: storage) { Array($0[place]) }
   }
 
   var family: Int32 { Int32(storage.ss_family) }

@@ -28,7 +28,9 @@ extension BenchSettings {
   }
 
   private static func loadNames(without: [String] = []) -> [String] {
-    (LoadSettings.options.map(\.description.name) + connectionNames()).filter { !without.contains($0) }
+    (LoadSettings.options.map(\.description.name) + connectionNames()).filter {
+      !(without + ["--clients"]).contains($0)
+    }
   }
 
   private static var commands: [ToolDescription.Command] {
@@ -52,7 +54,24 @@ extension BenchSettings {
           .init("Fail unless the broker is good enough.", "mqbench load --rate 2000 --goal 'p99<20ms loss=0'"),
         ]
       ) {
-        loadNames() + ["--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes"]
+        loadNames() + Observation.options.map(\.description.name) + [
+          "--calibrate", "--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes",
+        ]
+      },
+      .init(
+        "connect", synopsis: "[OPTION]...",
+        summary: "connect clients at a steady rate, and say how long each stage took",
+        details: """
+          Each client connects once, at its time, and subscribes to a topic of its own; nobody waits for anybody else. Then all are held \
+          for {--duration}. Times count from when a connection was due, so that each stage has the earlier ones in it; attempts that \
+          failed count as longer than anything, and are told by stage and reason.
+          """,
+        examples: [
+          .init("Do 5,000 devices that come back at once get in?", "mqbench connect --clients 5000 --connect-rate 2000")
+        ]
+      ) {
+        ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"] + connectionNames()
+          + ["--save", "--json", "--goal", "--runs", "--pause", "--yes"]
       },
       .init(
         "compare", synopsis: "FILE.json... -- FILE.json...",

@@ -1,3 +1,4 @@
+internal import CSystem
 internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
@@ -22,6 +23,7 @@ struct BenchSettings: Sendable {
           OptionDescription(long: "forward", section: .messages, summary: "forward messages to subscribers")
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
+      + Options(Observation.options) { $1(&$0.load.observation) }
       + Options(ReportSettings.options) { $1(&$0.report) }
       + Options(againDescription) { (settings, value) throws(UsageError) in settings.again = value }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
@@ -39,27 +41,27 @@ struct BenchSettings: Sendable {
 
   // MARK: - Commands
 
-  private enum Command { case load, sink, compare, ab, search, merge }
+  enum Command { case load, connect, sink, compare, ab, search, merge }
 
   /// Does what was typed.
   func run(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     guard let word = words.first else { throw UsageError("no command: try mqbench load, or mqbench help") }
     let command = try word.choice([
-      ("load", Command.load), ("sink", .sink), ("compare", .compare), ("ab", .ab), ("search", .search),
-      ("merge", .merge),
+      ("load", Command.load), ("connect", .connect), ("sink", .sink), ("compare", .compare), ("ab", .ab),
+      ("search", .search), ("merge", .merge),
     ])
     let rest = Array(words.dropFirst())
     switch command {
     case .compare: return try CompareCommand(settings: self).run(rest, diagnostics(invocation))
     case .merge: return try CompareCommand(settings: self).merge(rest, diagnostics(invocation))
-    case .ab: return try settings(invocation).measurement(invocation).compare(rest)
+    case .ab: return try settings(invocation).measurement(.ab, invocation).compare(rest)
     default: break
     }
     if let extra = rest.first { throw UsageError("\(extra.quoted): \(word.quoted) takes options only") }
     switch command {
     case .sink: return try runSink(invocation)
-    case .search: return try settings(invocation).measurement(invocation).search()
-    default: return try settings(invocation).measurement(invocation).load()
+    case .search: return try settings(invocation).measurement(.search, invocation).search()
+    default: return try settings(invocation).measurement(command, invocation).load()
     }
   }
 
@@ -79,17 +81,21 @@ struct BenchSettings: Sendable {
     return settings
   }
 
-  private func measurement(_ invocation: Invocation) throws(UsageError) -> Measurement {
-    try Measurement(self, invocation, savedOptions: SavedOptions.words(invocation, Self.tool.commandLine.options))
+  private func measurement(_ command: Command, _ invocation: Invocation) throws(UsageError) -> Measurement {
+    try Measurement(
+      self, command, invocation, savedOptions: SavedOptions.words(invocation, Self.tool.commandLine.options))
   }
 
   private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
     let plan = try connection.plan(invocation.compatibility)
     let diagnostics = connection.diagnostics(invocation.compatibility)
+    // As many as there may be: whoever measures comes with thousands.
+    _ = raiseDescriptorLimit(.max)
     do {
-      var sink = try Sink(
-        on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port, forwards: forwards,
-        signals: try Signals())
+      let listener =
+        try Socket.inherited()
+        ?? Socket.listening(on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port)
+      var sink = Sink(listener, forwards: forwards, signals: try Signals())
       diagnostics.notice("sink on port \(sink.port)")
       sink.run()
       return .ok

@@ -8,9 +8,11 @@ struct GoalResult: Sendable {
   /// What was measured.
   let measured: String
 
-  /// Judges a report. Percentiles and rates are the median of the runs; losses are those of all runs.
+  /// Judges a report; a verdict against mqbench leaves everything open. Percentiles and rates are the median of the runs, losses
+  /// those of all.
   init(_ goal: Goal, _ report: Report) {
     self.goal = goal
+    let isMet: Bool?
     switch goal.metric {
     case .percentile(let hundredths):
       (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.percentile(hundredths) }
@@ -36,6 +38,8 @@ struct GoalResult: Sendable {
       isMet = goal.isMet(by: Int(rate * 1e6))
       measured = "\(Figures.rate(rate)) a second \(metric.rawValue)"
     }
+    // What mqbench itself held up says nothing of a broker.
+    self.isMet = report.verdict == .tool ? nil : isMet
   }
 
   private static func hasExpected(_ report: Report) -> Bool { report.runs.contains { $0.count(.expected) > 0 } }
@@ -53,14 +57,13 @@ struct GoalResult: Sendable {
     switch isMet {
     case true: "met: \(measured)"
     case false: "missed: \(measured)"
-    case nil: "cannot be told: \(measured)"
+    case nil: "cannot be told (\(measured))"
     }
   }
 
-  /// What the goals of a report make of the exit status. A verdict against mqbench says that nothing can be told.
-  static func status(_ results: [GoalResult], _ report: Report) -> ExitStatus {
+  /// What the goals of a report make of the exit status.
+  static func status(_ results: [GoalResult]) -> ExitStatus {
     if results.isEmpty { return .ok }
-    if report.verdict == .tool { return .notMeasurable }
     if results.contains(where: { $0.isMet == false }) { return .goalMissed }
     return results.contains { $0.isMet == nil } ? .notMeasurable : .ok
   }

@@ -14,6 +14,8 @@ struct LoadPlan: Sendable {
   var retain: Bool
   /// QoS 1 and 2 messages that a publisher may have unacknowledged, besides what the broker says.
   var window: Int?
+  /// Nothing but connections, which are held for the window.
+  var connectsOnly = false
   /// As fast as the window allows, instead of by schedule.
   var isClosed = false
   /// Connections begun in a second.
@@ -24,6 +26,7 @@ struct LoadPlan: Sendable {
   /// How long after the last message of the window others may come.
   var drainLimit: Duration
   var workers: Int
+  var observation = Observation()
   /// Four letters that other runs hardly have; topics and client identifiers begin with them.
   var run: RunWord
   /// How to connect; the client identifier in it is replaced.
@@ -44,11 +47,12 @@ struct LoadPlan: Sendable {
 
   /// Which times the report is about.
   var headline: Headline {
+    if connectsOnly { return .connect }
     if topology.subscribers > 0 { return .endToEnd }
     return qos == .atMostOnce ? .sendDelay : .acknowledgement
   }
 
-  enum Headline: Sendable { case endToEnd, acknowledgement, sendDelay }
+  enum Headline: Sendable { case endToEnd, acknowledgement, sendDelay, connect }
 
   /// Whether each message goes to several subscribers.
   var fansOut: Bool { !topology.isShared && topology.deliveriesPerMessage > 1 }

@@ -22,9 +22,12 @@ struct LoadSettings: Sendable {
   var retain = false
   var connectRate = 500.0
   var warmUp = Duration.seconds(5)
-  var duration = Duration.seconds(30)
+  /// Nil for what the command thinks best.
+  var duration: Duration?
+  var clients = 100
   var drain = Duration.seconds(30)
   var threads: Int?
+  var observation = Observation()
 
   /// What the settings mean together.
   func plan(_ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
@@ -40,9 +43,20 @@ struct LoadSettings: Sendable {
       schedule: Schedule(
         publishers: publishers, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp, seed: seed),
       size: size, qos: qos, subscriptionQoS: subscriptionQoS ?? qos, retain: retain, window: window, isClosed: isClosed,
-      connectRate: connectRate, warmUp: warmUp, duration: duration, drainLimit: drain,
-      workers: max(1, min(threads ?? 1, publishers + subscribers)), run: RunWord(),
+      connectRate: connectRate, warmUp: warmUp, duration: duration ?? .seconds(30), drainLimit: drain,
+      workers: max(1, min(threads ?? 1, publishers + subscribers)), observation: observation, run: RunWord(),
       client: connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection))
+  }
+
+  /// A plan of nothing but connections, each with a subscription to a topic of its own.
+  func connectPlan(_ connection: ConnectionPlan) -> LoadPlan {
+    LoadPlan(
+      topology: Topology(publishers: 0, subscribers: clients, topics: clients),
+      schedule: Schedule(publishers: 0, messagesPerSecond: 1), size: 0...0, qos: .atMostOnce,
+      subscriptionQoS: subscriptionQoS ?? .atMostOnce, retain: false, connectsOnly: true, connectRate: connectRate,
+      warmUp: .zero, duration: duration ?? .seconds(1), settle: .zero, drainLimit: .zero,
+      workers: max(1, min(threads ?? 1, clients)), run: RunWord(),
+      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection))
   }
 
   /// The options of the group.
@@ -105,7 +119,10 @@ struct LoadSettings: Sendable {
         long: "connect-rate", value: .one("N"), section: .time, summary: "connections to begin in a second (500)")
     ) { (settings, value) throws(UsageError) in settings.connectRate = try value.rate() },
     time("warm-up", "time before the window, which does not count (5s)") { $0.warmUp = $1 },
-    time("duration", "length of the window in which messages count (30s)") { $0.duration = $1 },
+    time("duration", "length of the window in which messages count (30s), or for which connections are held (1s)") {
+      $0.duration = $1
+    },
+    number("clients", "clients to connect (100)", in: 1...1_000_000) { $0.clients = $1 },
     time("drain", "how long messages may come after the window (30s)") { $0.drain = $1 },
     number("threads", "threads to share the clients among (1)", in: 1...64) { $0.threads = $1 },
   ]

@@ -8,8 +8,12 @@ struct Measurement {
   private let invocation: Invocation
   let diagnostics: Diagnostics
   private let savedOptions: [[String]]
+  private let command: BenchSettings.Command
 
-  init(_ settings: BenchSettings, _ invocation: Invocation, savedOptions: [[String]]) throws(UsageError) {
+  init(
+    _ settings: BenchSettings, _ command: BenchSettings.Command, _ invocation: Invocation, savedOptions: [[String]]
+  ) throws(UsageError) {
+    self.command = command
     self.settings = settings
     self.invocation = invocation
     self.savedOptions = savedOptions
@@ -24,15 +28,25 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    return try load.plan(connection)
+    let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
+    if !settings.report.isForced { try plan.checkBroker() }
+    try plan.checkDescriptors()
+    try plan.checkPorts()
+    return plan
   }
 
-  /// How a series of runs ended.
-  private enum Ending {
-    case whole
-    /// A signal came; what there is may be reported.
-    case interrupted
-    case failed(ExitStatus)
+  /// The signal that ended a run, if one did.
+  private final class Interruption {
+    var signal: Signal?
+  }
+
+  private let interruption = Interruption()
+
+  /// Ends as the signal does that came, so that loops of a shell stop with it; what there was to report is reported by now.
+  func ended(_ status: ExitStatus) -> ExitStatus {
+    if status == .output { return status }
+    if let signal = interruption.signal { Signals.die(of: signal) }
+    return status
   }
 
   /// One run of a plan. Returns nil when a signal came before there was anything to measure.
@@ -40,6 +54,7 @@ struct Measurement {
     var plan = plan
     plan.run = RunWord()
     var run = LoadRun(plan, diagnostics: diagnostics, signals: try Signals())
+    defer { interruption.signal = run.interruption }
     return try run.run()
   }
 
@@ -56,7 +71,10 @@ struct Measurement {
     driver.watch(signals.descriptor, .readable)
     let end = Instant.now + time
     while Instant.now < end {
-      if case .ready = driver.next(until: end), signals.next() != nil { return false }
+      if case .ready = driver.next(until: end), let signal = signals.next() {
+        interruption.signal = signal
+        return false
+      }
     }
     return true
   }
@@ -65,6 +83,9 @@ struct Measurement {
 
   func load() throws(UsageError) -> ExitStatus {
     let plan = try plan(settings.connection, settings.load)
+    if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
+      throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
+    }
     var summaries: [Summary] = []
     var failure: ExitStatus?
     let count = settings.report.runs ?? 1
@@ -80,8 +101,19 @@ struct Measurement {
       // What the earlier runs found is worth telling.
       failure = status(error)
     }
-    guard !summaries.isEmpty else { return failure ?? .ok }
-    let status = finish(Report(summaries, options: savedOptions))
+    guard !summaries.isEmpty else { return failure ?? ended(.ok) }
+    var report = Report(summaries, options: savedOptions)
+    if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
+      do {
+        if let calibration = try calibrate(plan) {
+          report.environment += calibration.items(Spread.median(summaries.map { $0.headline.percentile(9900) }))
+        }
+      } catch {
+        failure = status(error)
+      }
+    }
+    let status = ended(finish(report))
+    if plan.connectsOnly, summaries.allSatisfy({ $0.connected == 0 }) { return .cannotConnect }
     return failure ?? status
   }
 
@@ -97,7 +129,7 @@ struct Measurement {
     }
     if saved != .ok { return saved }
     if printed != .ok { return printed }
-    let status = GoalResult.status(goals, report)
+    let status = GoalResult.status(goals)
     for goal in goals where goal.isMet == false && status == .goalMissed {
       diagnostics.error("the goal \(goal.goal.text) was \(goal.outcome)")
     }
@@ -152,9 +184,9 @@ struct Measurement {
     do {
       for number in 0..<(2 * count) {
         let side = number % 4 == 1 || number % 4 == 2 ? 1 : 0
-        if number > 0, try !pause(settings.report.pause) { return .ok }
+        if number > 0, try !pause(settings.report.pause) { return ended(.ok) }
         if diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(2 * count), \(side == 0 ? "A" : "B")") }
-        guard let summary = try run(plans[side]), !summary.isInterrupted else { return .ok }
+        guard let summary = try run(plans[side]), !summary.isInterrupted else { return ended(.ok) }
         summaries[side].append(summary)
       }
     } catch {

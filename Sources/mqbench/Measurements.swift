@@ -25,6 +25,8 @@ struct Measurements: Sendable {
   var sendDelayTool = Times()
   /// From when an attempt to connect was due to what it came to.
   var connect = ConnectTimes()
+  /// From when the first attempt was due to the last CONNACK.
+  var connectTime = Duration.zero
   /// How late the worker was at what was due, while the window was open.
   var loopLag = Times()
 
@@ -99,6 +101,7 @@ struct Measurements: Sendable {
     sendDelaySocket.add(other.sendDelaySocket)
     sendDelayTool.add(other.sendDelayTool)
     connect.add(other.connect)
+    connectTime = max(connectTime, other.connectTime)
     loopLag.add(other.loopLag)
     sentInWindow += other.sentInWindow
     acknowledgedInWindow += other.acknowledgedInWindow

@@ -10,6 +10,7 @@ struct ReportSettings: Sendable {
   var runs: Int?
   var pause = Duration.seconds(2)
   var isForced = false
+  var calibrates = false
 
   static let options: [Option<ReportSettings>] =
     [
@@ -42,8 +43,21 @@ struct ReportSettings: Sendable {
       ) { (settings, value) throws(UsageError) in settings.pause = try value.duration() },
       Option(
         OptionDescription(
+          long: "calibrate", section: .report,
+          summary: "measure mqbench itself as well: the same load with next to no broker",
+          details: """
+            Afterwards the load is put on a sink {--forward} in a process of its own, at its rate and at twice and four times that, for \
+            ten seconds at most each. The report has the floor, the times that mqbench and the system take without a broker, and the \
+            ceiling, the highest of these rates at which mqbench was not the limit. A p99 within twice the floor is marked.
+            """)
+      ) { $0.calibrates = true },
+      Option(
+        OptionDescription(
           long: "yes", section: .report, summary: "do what is refused otherwise because it is hardly meant",
-          details: "Compare reports of different things, or reports that say that mqbench was the limit.")
+          details: """
+            Load a broker beyond this machine and private networks with more than 100 messages a second or 100 clients, or as fast as \
+            it can. Compare reports of different things, or reports that say that mqbench was the limit.
+            """)
       ) { $0.isForced = true },
     ]
 

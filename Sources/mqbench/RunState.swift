@@ -23,6 +23,26 @@ final class RunState: Sendable {
   /// The p99.9 of the end-to-end times so far, in nanoseconds, once the window is over: the largest of the workers'.
   let slowest = Counter()
 
+  /// The headline's times in the last whole second of the run, in nanoseconds.
+  struct Recent: Sendable {
+    var second = -1
+    var p50: Int64 = 0
+    var p99: Int64 = 0
+  }
+
+  private let recentTimes = Mutex(Recent())
+
+  var recent: Recent { recentTimes.withLock { $0 } }
+
+  /// A worker's times of a second; of several workers the largest are shown.
+  func tell(_ times: Times, second: Int) {
+    guard case .nanoseconds(let p50) = times.rank(5000), case .nanoseconds(let p99) = times.rank(9900) else { return }
+    recentTimes.withLock { recent in
+      if second > recent.second { recent = Recent(second: second) }
+      (recent.p50, recent.p99) = (max(recent.p50, p50), max(recent.p99, p99))
+    }
+  }
+
   enum Phase: Int {
     case working
     /// The window is over.

@@ -17,9 +17,9 @@ struct Sink: ~Copyable {
   private var written: [Peer] = []
   private var isOver = false
 
-  init(on address: String, port: UInt16, forwards: Bool, signals: consuming Signals) throws(ConnectionError) {
-    listener = try Socket.listening(on: address, port: port)
-    self.port = listener.port
+  init(_ listener: consuming Socket, forwards: Bool, signals: consuming Signals) {
+    port = listener.port
+    self.listener = listener
     self.forwards = forwards
     self.signals = signals
   }

@@ -101,6 +101,7 @@ struct Summary: Sendable {
       for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
     }
     if plan.fansOut { measured.fanOut.recordEndless(incomplete) }
+    if plan.connectsOnly { measured.connect.connack.recordEndless(plan.clientCount - connected) }
   }
 
   private mutating func makeSeries(_ watch: HostWatch) {
@@ -121,6 +122,7 @@ struct Summary: Sendable {
       case .endToEnd: done += Double(second.delivered) / max(1, plan.topology.deliveriesPerMessage)
       case .acknowledgement: done += Double(second.acknowledged)
       case .sendDelay: done += Double(second.sent)
+      case .connect: break
       }
       if !plan.isClosed { entry.backlog = Double(due) - done }
       (entry.sent, entry.acknowledged, entry.delivered) = (second.sent, second.acknowledged, second.delivered)
@@ -161,6 +163,7 @@ struct Summary: Sendable {
   /// Compares what the broker owes with what has come, message by message.
   private mutating func compareDeliveries(_ workers: [Worker]) {
     let topology = plan.topology
+    if topology.publishers == 0 { return }
     let publishers = workers.flatMap(\.publishers).sorted { $0.number < $1.number }
     acceptedMessages = publishers.reduce(0) { $0 + $1.accepted.count }
     if topology.isShared {
@@ -241,8 +244,15 @@ struct Summary: Sendable {
   var sentRate: Double { rate(measured.sentInWindow) }
   var acknowledgedRate: Double { rate(measured.acknowledgedInWindow) }
   var deliveredRate: Double { rate(measured.deliveredInWindow) }
-  /// The share of what was to be sent that was sent while the window was open.
-  var achieved: Double { offered == 0 ? 1 : Double(measured.sentInWindow) / Double(offered) }
+  /// Clients that the broker accepted.
+  var connected: Int { measured.connect.connack.count - measured.connect.connack.endless }
+  /// Connections a second, from when the first was due to the last CONNACK.
+  var connectRate: Double { Double(connected) * 1e9 / Double(max(1, measured.connectTime.nanoseconds)) }
+  /// The share of what was to be sent that was sent while the window was open; of connections, that of those that succeeded.
+  var achieved: Double {
+    if plan.connectsOnly { return Double(connected) / Double(plan.clientCount) }
+    return offered == 0 ? 1 : Double(measured.sentInWindow) / Double(offered)
+  }
 
   private func rate(_ count: Int) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
 
@@ -252,6 +262,7 @@ struct Summary: Sendable {
     case .endToEnd: plan.isClosed ? measured.endToEndService : measured.endToEnd
     case .acknowledgement: plan.isClosed ? measured.acknowledgementService : measured.acknowledgement
     case .sendDelay: measured.sendDelay
+    case .connect: measured.connect.connack
     }
   }
 }

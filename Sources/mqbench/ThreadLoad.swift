@@ -5,7 +5,7 @@ internal import MQTT
 /// How busy a thread is, in slices of 100 ms. Time spent looking again and again for what is nearly due does not count.
 struct ThreadLoad: Sendable {
   private(set) var slices = 0
-  /// Slices in which the thread worked for more than 85 % of the time.
+  /// Slices in which the thread worked, or waited for a processor, for more than 85 % of the time.
   private(set) var busySlices = 0
   /// The time that it worked.
   private(set) var worked = Duration.zero
@@ -16,6 +16,7 @@ struct ThreadLoad: Sendable {
 
   private var sliceStart = Instant(nanoseconds: 0)
   private var workAtStart = Duration.zero
+  private var waitAtSlice: Duration?
   private var waitAtStart: Duration?
   private var switchesAtStart = 0
 
@@ -34,7 +35,9 @@ struct ThreadLoad: Sendable {
     let elapsed = now - sliceStart
     guard elapsed >= Self.slice else { return .zero }
     let work = Self.threadTime - spun - workAtStart
-    let share = Double(work.nanoseconds) / Double(elapsed.nanoseconds)
+    var wanted = work
+    if let before = waitAtSlice, let now = Self.runQueueWait { wanted += now - before }
+    let share = Double(wanted.nanoseconds) / Double(elapsed.nanoseconds)
     slices += 1
     if share > 0.85 { busySlices += 1 }
     worked += work
@@ -59,6 +62,7 @@ struct ThreadLoad: Sendable {
   private mutating func beginSlice(at now: Instant, spun: Duration) {
     sliceStart = now
     workAtStart = Self.threadTime - spun
+    waitAtSlice = Self.runQueueWait
   }
 
   // MARK: - The calling thread

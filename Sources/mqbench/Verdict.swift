@@ -20,7 +20,7 @@ struct Evidence: Sendable {
   var loopLag: Int64 = 0
   /// The tool's own part of the send delay at p99.
   var toolDelay: Int64 = 0
-  /// Slices of 100 ms, over all workers, and those in which one worked for more than 85 % of the time.
+  /// Slices of 100 ms, over all workers, and those in which one worked, or waited for a processor, for more than 85 % of the time.
   var slices = 0
   var busySlices = 0
   /// Seconds of the window, and those in which the machine under this one took more than 2 % of its processor time.
@@ -43,7 +43,7 @@ struct Evidence: Sendable {
     case loopLag = "loop lag"
     /// The tool's part of the send delay beyond both 1 ms and 5 % of the p99.
     case toolDelay = "send delay in the tool"
-    /// A worker above 85 % in more than 5 % of the slices.
+    /// A worker above 85 %, with what it waited for a processor, in more than 5 % of the slices.
     case busyWorker = "busy worker"
     /// Steal above 2 % for more than a tenth of the window.
     case steal = "stolen processor time"

@@ -29,6 +29,8 @@ final class Worker: @unchecked Sendable {
   private var waiting: ArraySlice<Role>
   private var nextConnection = Instant(nanoseconds: 0)
   private var connectionInterval: Duration
+  /// When the first of all workers' connections was due.
+  private var firstConnection = Instant(nanoseconds: 0)
   let publishers: [Publisher]
   let subscribers: [Subscriber]
 
@@ -55,6 +57,8 @@ final class Worker: @unchecked Sendable {
   private var reportedOutstanding = 0
 
   private static let tick: Duration = .milliseconds(50)
+  /// Nanoseconds of publishing after which what has arrived is looked at.
+  private static let turn: Int64 = 1_000_000
   private static let payloadCapacity = 1 << 20
 
   /// - Parameter index: the worker's number; it has each of `plan.workers`-th client.
@@ -100,6 +104,7 @@ final class Worker: @unchecked Sendable {
   /// Begins to work in a thread of its own; the first of all workers' connections is due at `begin`.
   func startThread(connectingFrom begin: Instant) {
     nextConnection = begin + .nanoseconds(Int64(1e9 * Double(index) / plan.connectRate))
+    firstConnection = begin
     nextTick = begin
     let worker = Unmanaged.passRetained(self).toOpaque()
     _ = startQuietThread(
@@ -144,9 +149,13 @@ final class Worker: @unchecked Sendable {
 
   /// Something was due, and is done now.
   private func late(_ due: Instant) {
+    let lag = (Instant.now - due).nanoseconds
+    guard start.nanoseconds != .max else {
+      if plan.connectsOnly { measurements.loopLag.record(lag) }
+      return
+    }
     let now = time()
-    guard isMeasuredTime(now) else { return }
-    let lag = now - (due - start).nanoseconds
+    guard isMeasuredTime(now), !plan.connectsOnly else { return }
     measurements.loopLag.record(lag)
     second(now) { $0.lag = max($0.lag, lag) }
   }
@@ -156,10 +165,11 @@ final class Worker: @unchecked Sendable {
     let now = Instant.now
     while !waiting.isEmpty, now >= nextConnection { connectNext() }
     if !blocked.isEmpty { lookAtBlocked() }
-    while let publisher = agenda.first {
-      let time = time()
-      if publisher.due > time { break }
-      publish(publisher, at: time)
+    // What is due now, and for a while only: whoever is behind with sending has to go on receiving.
+    let limit = time()
+    var present = limit
+    while let publisher = agenda.first, publisher.due <= limit, present < limit + Self.turn {
+      present = publish(publisher, until: limit, at: present)
     }
     return now >= nextTick && tick(now)
   }
@@ -202,6 +212,12 @@ final class Worker: @unchecked Sendable {
 
   /// The thread's load counts while the window is open.
   private func lookAtLoad(_ now: Instant) {
+    if plan.connectsOnly {
+      if !isLoadCounted, load.slices == 0 { load.begin(at: now, spun: driver.spun) }
+      isLoadCounted = start.nanoseconds == .max
+      if isLoadCounted { _ = load.look(at: now, spun: driver.spun) } else { load.end() }
+      return
+    }
     guard start <= now else { return }
     let time = (now - start).nanoseconds
     if isLoadCounted {
@@ -307,7 +323,8 @@ final class Worker: @unchecked Sendable {
   }
 
   private var leaving = false
-  private var open = 0
+  /// Clients that will not connect any more.
+  private var gone = 0
 
   private func leave() -> Bool {
     if !leaving {
@@ -322,28 +339,46 @@ final class Worker: @unchecked Sendable {
           case .publisher(let publisher): publisher.client
           case .subscriber(let subscriber): subscriber.client
           }
+        if plan.retain, case .publisher(let publisher) = role { removeRetained(publisher) }
         client.disconnect(at: driver.now)
       }
-      open = roles.count
     }
-    return open <= 0
+    return gone >= roles.count
+  }
+
+  /// Leaves no retained message behind: an empty one takes the place of a topic's last [MQTT-3.3.1-6].
+  private func removeRetained(_ publisher: Publisher) {
+    guard publisher.next > 0, publisher.client.isConnected else { return }
+    for topic in publisher.topics {
+      topic.withUnsafeBytes { topic in
+        _ = try? publisher.client.publish(
+          topic: topic, payload: UnsafeRawBufferPointer(start: nil, count: 0), qos: .atMostOnce, retain: true,
+          properties: noProperties, at: driver.now)
+      }
+    }
   }
 
   // MARK: - Publishing
 
-  /// Hands over all messages of the first publisher of the agenda that are due.
-  private func publish(_ publisher: Publisher, at now: Int64) {
+  /// Hands over the messages of the first publisher of the agenda that were due at `limit`, for a turn at most. Returns the time.
+  private func publish(_ publisher: Publisher, until limit: Int64, at now: Int64) -> Int64 {
     let client = publisher.client
     var time = now
-    while publisher.due <= time {
+    while publisher.due <= limit, time < limit + Self.turn {
       guard publisher.due < plan.windowEnd, !plan.isClosed || time < plan.windowEnd else {
         agenda.removeFirst()
-        return settle(publisher)
-      }
-      guard client.canPublish else {
-        agenda.removeFirst()
         settle(publisher)
-        return hold(publisher, time)
+        return time
+      }
+      if !client.canPublish {
+        // The output may have been the limit.
+        settle(publisher)
+        time = self.time()
+        guard client.canPublish else {
+          agenda.removeFirst()
+          hold(publisher, time)
+          return time
+        }
       }
       send(publisher, time)
       publisher.next += 1
@@ -352,6 +387,7 @@ final class Worker: @unchecked Sendable {
     }
     agenda.firstChanged()
     settle(publisher)
+    return time
   }
 
   private func send(_ publisher: Publisher, _ now: Int64) {
@@ -515,6 +551,12 @@ final class Worker: @unchecked Sendable {
       if case .publisher = role { state.ready.add(1) }
     case (.session(.subscribed(_, let packet)), .subscriber(let subscriber)):
       if let refusal = packet.reasonCodes.first(where: \.isFailure) {
+        if plan.connectsOnly {
+          let failure = ConnectFailure(stage: "SUBACK", reason: "the broker refused a subscription: \(refusal)")
+          measurements.failures[failure, default: 0] += 1
+          state.ready.add(1)
+          break
+        }
         state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
       }
       if start.nanoseconds == .max { measurements.connect.suback.record((Instant.now - attempts[index]).nanoseconds) }
@@ -526,10 +568,14 @@ final class Worker: @unchecked Sendable {
     case (.outage(let error, _), let role):
       ended(error, role, index)
     case (.failed(let error), let role):
-      if start.nanoseconds == .max || measurements.lostConnections == 0 { state.fail(error) }
+      if plan.connectsOnly {
+        if !isConnected[index] { state.ready.add(1) }
+      } else if start.nanoseconds == .max || measurements.lostConnections == 0 {
+        state.fail(error)
+      }
       ended(error, role, index)
-      open -= 1
-    case (.closed, _): open -= 1
+      gone += 1
+    case (.closed, _): gone += 1
     default: break
     }
   }
@@ -543,7 +589,9 @@ final class Worker: @unchecked Sendable {
     record(client.milestones.named, in: &measurements.connect.name)
     record(client.milestones.connected, in: &measurements.connect.transport)
     record(client.milestones.opened, in: &measurements.connect.layers)
-    record(.now, in: &measurements.connect.connack)
+    let now = Instant.now
+    record(now, in: &measurements.connect.connack)
+    measurements.connectTime = max(measurements.connectTime, now - firstConnection)
   }
 
   /// PUBREC for a message.
@@ -638,7 +686,8 @@ final class Worker: @unchecked Sendable {
       measurements.corrupted += 1
       return
     case .foreign:
-      measurements.foreign += 1
+      // When all is over, retained messages are removed by empty ones.
+      if !state.isLeaving { measurements.foreign += 1 }
       return
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
@@ -699,6 +748,7 @@ final class Worker: @unchecked Sendable {
   private func closeSecond() {
     guard !current.isEmpty, currentSecond < measurements.seconds.count else { return }
     measurements.seconds[currentSecond].times += current.samples
+    state.tell(current, second: currentSecond)
     current.removeAll()
   }
 }

@@ -1,34 +1,58 @@
+import Foundation
 import TestSupport
+import Testing
 
-/// What `mqbench load` printed, as numbers.
+/// What `mqbench load --json` printed of its last run.
 struct BenchReport {
   let text: String
+  private let run: [String: Any]
 
-  init(_ tool: ToolProcess) { text = tool.outputText }
+  init(_ tool: ToolProcess) throws {
+    text = tool.outputText
+    let object = try JSONSerialization.jsonObject(with: Data(tool.output)) as? [String: Any]
+    run = try #require((object?["runs"] as? [[String: Any]])?.last)
+  }
 
-  /// The number in front of this word, in the lines that account for messages.
-  func count(_ word: String) -> Int? {
-    for line in text.split(separator: "\n") where line.hasPrefix("deliveries:") || line.hasPrefix("messages:") {
-      for part in line.split(whereSeparator: { $0 == "," || $0 == ":" || $0 == ";" }) where part.hasSuffix(" " + word) {
-        return part.split(separator: " ").first.flatMap { Int($0) }
-      }
+  /// A count by its name: `lost`, `reordered`.
+  func count(_ name: String) -> Int { (run["counts"] as? [String: Any])?[name] as? Int ?? -1 }
+
+  func counts(_ names: String...) -> [Int] { names.map(count) }
+
+  /// A rate a second by its name.
+  func rate(_ name: String) -> Double { (run["rates"] as? [String: Any])?[name] as? Double ?? -1 }
+
+  /// A value in milliseconds of a distribution, both by name (`end_to_end`, `p99`); nil when it is not known or infinite.
+  func time(_ metric: String, _ value: String) -> Double? {
+    let times = (run["times"] as? [String: Any])?[metric] as? [String: Any]
+    return (times?[value + "_ns"] as? Double).map { $0 / 1e6 }
+  }
+
+  /// Whether a percentile falls among what never came.
+  func isLost(_ metric: String, _ value: String) -> Bool {
+    ((run["times"] as? [String: Any])?[metric] as? [String: Any])?[value + "_ns"] as? String == "lost"
+  }
+
+  /// The share of a distribution's samples that are longer than this.
+  func share(_ metric: String, above limit: Duration) -> Double {
+    let times = (run["times"] as? [String: Any])?[metric] as? [String: Any]
+    let histogram = (times?["histogram"] as? [NSNumber] ?? []).map(\.intValue)
+    let lost = times?["lost"] as? Int ?? 0
+    let nanoseconds = Int(limit / .nanoseconds(1))
+    var (above, all) = (lost, lost)
+    for place in stride(from: 0, to: histogram.count - 1, by: 2) {
+      all += histogram[place + 1]
+      if histogram[place] > nanoseconds { above += histogram[place + 1] }
     }
-    return nil
+    return all == 0 ? .nan : Double(above) / Double(all)
   }
 
-  /// A time in milliseconds, by the names of its row and its column; nil when it is not known.
-  func time(_ row: String, _ column: String) -> Double? {
-    let lines = text.split(separator: "\n")
-    guard let heads = lines.first(where: { $0.hasPrefix("time, ms") })?.dropFirst(8).split(separator: " "),
-      let place = heads.firstIndex(where: { $0 == column }),
-      let line = lines.first(where: { $0.drop { $0 == " " }.hasPrefix(row + "  ") })
-    else { return nil }
-    let values = line.split(separator: " ").suffix(heads.count)
-    return Double(values[values.startIndex + place])
+  /// The numbers of each second by name.
+  var seconds: [[String: Double]] {
+    (run["seconds"] as? [[String: Any]] ?? []).map { second in second.compactMapValues { $0 as? Double } }
   }
 
-  var verdict: String {
-    let line = text.split(separator: "\n").first { $0.hasPrefix("limited by: ") }
-    return line?.dropFirst(12).split(separator: " ").first.map { String($0) } ?? ""
-  }
+  var verdict: String { run["verdict"] as? String ?? "" }
+  var signs: [String] { run["signs"] as? [String] ?? [] }
+  /// The figures that the verdict rests on.
+  var evidence: [String: String] { run["evidence"] as? [String: String] ?? [:] }
 }

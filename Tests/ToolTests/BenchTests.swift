@@ -4,7 +4,7 @@ import Testing
 /// mqbench against a real broker, its own sink, and nobody.
 struct BenchTests {
   private let short = [
-    "--warm-up", "0.2", "--duration", "1", "--rate", "200", "--publishers", "4", "--subscribers", "2",
+    "--warm-up", "0.2", "--duration", "1", "--rate", "200", "--publishers", "4", "--subscribers", "2", "--json",
   ]
 
   @Test(
@@ -16,15 +16,11 @@ struct BenchTests {
     #expect(tool.end == .exited(0), "\(tool.errorText)")
     // With one topic each message goes to both subscribers.
     let deliveries = words == ["--topics", "1"] ? 400 : 200
-    #expect(
-      tool.outputText.contains(
-        "deliveries: \(deliveries) expected, \(deliveries) came, 0 lost, 0 duplicates, 0 reordered, 0 corrupted, 0 foreign"
-      ),
-      "\(tool.outputText)")
-    #expect(
-      tool.outputText.contains(
-        "messages: 200 due, 200 sent, \(qos == "0" ? 0 : 200) acknowledged, 0 refused, 0 in doubt; 0 connections lost"),
-      "\(tool.outputText)")
+    let report = try BenchReport(tool)
+    #expect(report.counts("expected", "delivered") == [deliveries, deliveries], "\(report.text)")
+    #expect(report.counts("lost", "duplicates", "reordered", "corrupted", "foreign") == [0, 0, 0, 0, 0])
+    #expect(report.counts("offered", "sent", "acknowledged") == [200, 200, qos == "0" ? 0 : 200], "\(report.text)")
+    #expect(report.counts("refused", "in_doubt", "lost_connections") == [0, 0, 0])
     #expect(Expect.eventually { broker.log.contains("disconnected") })
   }
 
@@ -32,7 +28,7 @@ struct BenchTests {
   func shared() throws {
     let broker = try RealBroker()
     let tool = try ToolProcess.run("mqbench", ["load"] + broker.options + short + ["--topics", "1", "--share"])
-    #expect(tool.outputText.contains("deliveries: 200 expected, 200 came, 0 lost"), "\(tool.outputText)")
+    #expect(try BenchReport(tool).counts("expected", "delivered", "lost") == [200, 200, 0], "\(tool.outputText)")
   }
 
   @Test("the sink acknowledges and forwards, in a closed loop too")
@@ -43,7 +39,9 @@ struct BenchTests {
     for words in [["--qos", "0"], ["--qos", "2"], ["--qos", "1", "--closed", "--window", "5"]] {
       let tool = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "-p", "\(port)"] + short + words)
       #expect(tool.end == .exited(0), "\(tool.errorText)")
-      #expect(tool.outputText.contains(" 0 lost, 0 duplicates, 0 reordered"), "\(tool.outputText)")
+      let report = try BenchReport(tool)
+      #expect(report.counts("lost", "duplicates", "reordered") == [0, 0, 0], "\(report.text)")
+      #expect(report.count("expected") == report.count("delivered") && report.count("delivered") > 100)
     }
     sink.signal(15)
     #expect(try sink.wait() == .exited(0))
@@ -53,8 +51,8 @@ struct BenchTests {
   func mistakes() throws {
     let port = try freePort()
     for (words, status, text) in [
-      ([], 1, "no command: try mqbench load"),
-      (["lode"], 1, "\"lode\" is not load or sink"),
+      ([], 1, "which command? load, compare"),
+      (["lode"], 1, "\"lode\" is not one of load, compare"),
       (["load", "--size", "15"], 1, "--size: \"15\": a payload needs 16 bytes"),
       (["load", "--qos", "0", "--window", "3"], 1, "--window: counts unacknowledged messages"),
       (["load", "-h", "127.0.0.1", "-p", "\(port)"], 14, "cannot connect to 127.0.0.1:\(port)"),

@@ -37,6 +37,11 @@ extension ConnectionPlan {
     }
   }
 
+  /// Whether `readPassword` asks somebody at the terminal, and so must not be called while the tool catches signals.
+  public var asksAtTerminal: Bool {
+    [passwordSource, proxyPasswordSource, tls?.passphraseSource, tls?.sharedKeySource].contains(.prompt)
+  }
+
   private mutating func readTLSSecrets(_ diagnostics: Diagnostics) throws(UsageError) {
     guard var plan = tls else { return }
     if let source = plan.passphraseSource {

@@ -61,7 +61,7 @@ struct CompareCommand {
       ? Measurement.print(JSONReport.json(report), diagnostics)
       : Measurement.print(TextReport.text(report, goals: goals), diagnostics)
     if saved != .ok || printed != .ok { return saved != .ok ? saved : printed }
-    return GoalResult.status(goals, report)
+    return GoalResult.status(goals)
   }
 
   /// The runs of several reports as those of one.

@@ -55,7 +55,9 @@ extension Measurement {
         if diagnostics.isTerminal {
           diagnostics.notice("\(isConfirmation ? "confirming" : "trying") \(Figures.rate(rate)) messages a second")
         }
-        guard let row = try step(plan, rate, isConfirmation, goals) else { return say(search, rows, goals, plan) }
+        guard let row = try step(plan, rate, isConfirmation, goals) else {
+          return ended(say(search, rows, goals, plan))
+        }
         rows.append(row)
         search.take(row.outcome)
         if row.outcome != .passed { try recover(plan, idle: idle, until: min(deadline, .now + .seconds(10))) }

@@ -58,6 +58,8 @@ struct HTMLReport {
     put("</main>\n</body>\n</html>")
   }
 
+  private var isConnect: Bool { report.runs.contains { $0.isConnect } }
+
   private var scenarioText: String { report.sentence }
 
   private var commandLine: Report.Item {
@@ -70,7 +72,7 @@ struct HTMLReport {
   private mutating func heading() {
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }?.value }
     let first = report.runs[0]
-    put("<header><p class=\"eyebrow\">mqbench load report</p>")
+    put("<header><p class=\"eyebrow\">mqbench \(isConnect ? "connect" : "load") report</p>")
     put("<h1>\(escaped(value("broker") ?? "MQTT broker"))</h1>")
     put("<p class=\"lead\">\(escaped(scenarioText))</p>")
     let count = report.runs.count
@@ -79,7 +81,7 @@ struct HTMLReport {
         + "\(Figures.decimals(first.window, first.window < 10 ? 1 : 0)) s, after \(Figures.decimals(first.windowStart, 1)) s of warm-up"
         + "\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
     put("<section class=\"verdict \(report.verdict.rawValue)\"><strong>\(Self.headline(report))</strong>")
-    put("<p>\(escaped(TextReport.explanation(report).capitalized)). \(Self.consequence(report))</p>")
+    put("<p>\(Self.explanation(report, because: escaped(TextReport.because(report))))</p>")
     if !report.isSteady {
       put(
         "<p><b>Not steady:</b> the backlog grew or the latency drifted while it was measured; a longer window would say something else.</p>"
@@ -101,22 +103,24 @@ struct HTMLReport {
 
   private static func headline(_ report: Report) -> String {
     switch report.verdict {
-    case .none: "The load was carried"
+    case .none: report.runs.contains { $0.isConnect } ? "All were accepted" : "The load was carried"
     case .broker: report.isClosed ? "As fast as it goes" : "The broker was the limit"
     case .network: "The network was the limit"
     case .tool: "mqbench was the limit"
     }
   }
 
-  private static func consequence(_ report: Report) -> String {
+  private static func explanation(_ report: Report, because: String) -> String {
     switch report.verdict {
-    case .none: "Neither mqbench nor the network held anything up: the figures are the broker’s."
+    case .none: "Up to p99 neither mqbench nor the network held anything up: the figures are the broker’s."
     case .broker:
       report.isClosed
-        ? "In a closed loop each publisher waits for its acknowledgements; nothing here says how long messages take under a given load."
-        : "Neither mqbench nor the network held anything up."
-    case .network: "The figures say little about the broker."
-    case .tool: "The figures say what mqbench could do, not what the broker can."
+        ? "In a closed loop each publisher waits for its acknowledgements: nothing here says how long messages take under a given load."
+        : "It did not carry the load\(because). Neither mqbench nor the network held anything up."
+    case .network:
+      "It held messages up between mqbench and the broker\(because). The figures say little about the broker."
+    case .tool:
+      "mqbench or its machine was late itself\(because). The figures say what mqbench could do here, not what the broker can."
     }
   }
 
@@ -129,7 +133,7 @@ struct HTMLReport {
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
         range(values))
     }
-    for metric in [RateMetric.delivered, .sent] where report.runs[0].rates[metric] != nil {
+    for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
       let spread = Spread(report.runs.map { $0.rate(metric) })
       tile(
         "\(metric.rawValue)", Figures.rate(spread.median), "/s",
@@ -195,9 +199,9 @@ struct HTMLReport {
     for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Self.short(value)) ms") }
     for percentile in [0, 5000, 9000, 9900, 9990, 9999] where 10_000 <= (10_000 - percentile) * count {
       plot.horizontalTick(
-        decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "all" : Self.share(percentile))
+        decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "0 %" : Self.share(percentile))
     }
-    plot.caption("share of messages that took no longer")
+    plot.caption("share that took no longer")
     let main = report.runs[typical].times[headline]
     if let main, main.endless > 0 {
       plot.shade(
@@ -221,8 +225,8 @@ struct HTMLReport {
     if shown.count > 1 { legend.append(("until acknowledged", "b")) }
     if report.runs.count > 1 { legend.append(("the other runs", "faint")) }
     picture(
-      "How long messages took",
-      "Each step to the right leaves a tenth of the messages: the curve’s right end is the slowest one.",
+      isConnect ? "How long connecting took" : "How long messages took",
+      "Each step to the right leaves a tenth of them: the curve’s right end is the slowest one.",
       legend, plot)
   }
 
@@ -397,7 +401,6 @@ extension String {
   fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
   fileprivate var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
-  fileprivate var capitalized: String { hasPrefix("mqbench") ? self : prefix(1).uppercased() + dropFirst() }
 }
 
 extension HTMLReport {

@@ -176,7 +176,7 @@ enum JSONReport {
       return nil
     }
     let (least, longest) = (Int64(json["min_ns"].integer ?? 0), Int64(json["max_ns"].integer ?? 0))
-    guard samples.isEmpty || (0...longest).contains(least) else { return nil }
+    guard least >= 0, least <= longest else { return nil }
     return Times(samples, endless: endless, from: least, to: longest)
   }
 

@@ -26,6 +26,14 @@ enum TimeMetric: String, CaseIterable, Hashable, Sendable {
     }
   }
 
+  /// Whether it is about the stages of connecting.
+  var isStage: Bool {
+    switch self {
+    case .name, .transport, .layers, .connect, .suback: true
+    default: false
+    }
+  }
+
   /// For tables; what is a part of the one above is indented.
   var title: String {
     switch self {
@@ -92,6 +100,7 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
   case lostConnections = "lost_connections"
   case failedAttempts = "failed_attempts"
   case publishBytes = "publish_bytes"
+  case clients, connected
 
   var definition: String {
     switch self {
@@ -122,13 +131,15 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
     case .lostConnections: "Connections that were lost."
     case .failedAttempts: "Attempts to connect that failed."
     case .publishBytes: "Bytes of the PUBLISH packets that were sent."
+    case .clients: "Clients that were to connect (connect only)."
+    case .connected: "Those of them that the broker accepted."
     }
   }
 }
 
 /// Numbers of messages a second over the window.
 enum RateMetric: String, CaseIterable, Hashable, Sendable {
-  case offered, sent, acknowledged, delivered
+  case offered, sent, acknowledged, delivered, connected
 
   var definition: String {
     switch self {
@@ -136,6 +147,8 @@ enum RateMetric: String, CaseIterable, Hashable, Sendable {
     case .sent: "Messages that were sent while the window was open, divided by its length."
     case .acknowledged: "The same of acknowledgements."
     case .delivered: "The same of deliveries."
+    case .connected:
+      "Connections that the broker accepted, by the time from when the first was due to the last CONNACK (connect only)."
     }
   }
 }

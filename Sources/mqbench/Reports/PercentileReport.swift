@@ -7,14 +7,14 @@ enum PercentileReport {
     var times = Times()
     for run in report.runs { if let some = run.times[headline] { times.add(some) } }
     var text = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
-    let count = times.count
+    let (count, finite) = (times.count, times.count - times.endless)
     var upTo = 0
     // Five steps for each halving of what is left, as HdrHistogram has them.
     var share = 0.0
     for sample in times.samples {
       upTo += sample.count
       let reached = Double(upTo) / Double(count)
-      guard reached >= share || upTo == count else { continue }
+      guard reached >= share || upTo == finite else { continue }
       let rest = 1 - reached
       text +=
         column(Double(min(sample.nanoseconds, times.maximum)) / 1e6, 3, 12) + " " + column(reached, 12, 14) + " "

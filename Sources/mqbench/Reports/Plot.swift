@@ -93,7 +93,11 @@ struct Plot {
     let (x, y) = (x(point.0), y(point.1))
     marks += "<circle class=\"mark \(colour)\" cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"4\"/>"
     if !label.isEmpty {
-      marks += "<text class=\"label\" x=\"\(number(x - 7))\" y=\"\(number(max(top + 4, y - 9)))\" text-anchor=\"end\">"
+      // To the left above it, or where there is no room, to the right below.
+      let hasRoom = x > left + 130
+      marks +=
+        "<text class=\"label\" x=\"\(number(hasRoom ? x - 7 : x + 8))\" y=\"\(number(hasRoom ? y - 9 : y + 19))\""
+      marks += " text-anchor=\"\(hasRoom ? "end" : "start")\">"
       marks += "\(HTML.escaped(label))</text>"
     }
   }

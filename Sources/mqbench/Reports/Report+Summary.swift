@@ -25,7 +25,8 @@ extension Report.Run {
     start = UTC.text(summary.date)
     windowStart = Double(plan.windowStart) / 1e9
     window = summary.seconds
-    drain = summary.drainSeconds
+    // How long what never came was waited for.
+    drain = plan.connectsOnly ? Double(plan.client.connectTimeout.nanoseconds) / 1e9 : summary.drainSeconds
     isClosed = plan.isClosed
     isInterrupted = summary.isInterrupted
     isSteady = summary.steadiness.isSteady
@@ -39,12 +40,19 @@ extension Report.Run {
   }
 
   private mutating func takeTimes(_ plan: LoadPlan, _ measured: Measurements) {
+    times[.name] = measured.connect.name
+    times[.transport] = measured.connect.transport
+    times[.layers] = measured.connect.layers
+    times[.connect] = measured.connect.connack
+    if plan.topology.subscribers > 0 { times[.suback] = measured.connect.suback }
+    times[.roundTrip] = measured.roundTrips
+    times[.loopLag] = measured.loopLag
+    if plan.connectsOnly { return }
     let isAcknowledged = plan.qos != .atMostOnce
     if plan.topology.subscribers > 0 {
       if !plan.isClosed { times[.endToEnd] = measured.endToEnd }
       times[.endToEndService] = measured.endToEndService
       if plan.fansOut, !plan.isClosed { times[.fanOut] = measured.fanOut }
-      times[.suback] = measured.connect.suback
     }
     if isAcknowledged {
       if !plan.isClosed { times[.acknowledgement] = measured.acknowledgement }
@@ -57,16 +65,18 @@ extension Report.Run {
       times[.sendDelaySocket] = measured.sendDelaySocket
       times[.sendDelayTool] = measured.sendDelayTool
     }
-    times[.name] = measured.connect.name
-    times[.transport] = measured.connect.transport
-    times[.layers] = measured.connect.layers
-    times[.connect] = measured.connect.connack
-    times[.roundTrip] = measured.roundTrips
-    times[.loopLag] = measured.loopLag
   }
 
   private mutating func takeCounts(_ summary: Summary) {
     let (plan, measured) = (summary.plan, summary.measured)
+    if plan.connectsOnly {
+      rates = [.offered: plan.connectRate, .connected: summary.connectRate]
+      counts = [
+        .clients: plan.clientCount, .connected: summary.connected, .lostConnections: measured.lostConnections,
+        .failedAttempts: measured.failures.values.reduce(0, +),
+      ]
+      return
+    }
     rates[.sent] = summary.sentRate
     if !plan.isClosed { rates[.offered] = summary.offeredRate }
     if plan.qos != .atMostOnce { rates[.acknowledged] = summary.acknowledgedRate }
@@ -131,6 +141,7 @@ extension Report.Second {
       ("tool_lag_ms", Double(second.lag) / 1e6), ("tool_processors", second.processors),
       ("stolen_share", second.host.stolen), ("soft_interrupt_share", second.host.softInterrupts),
     ]
+    values += second.host.observed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }
 
@@ -160,6 +171,11 @@ extension LoadPlan {
   var scenario: [Report.Item] {
     var items: [Report.Item] = []
     func add(_ name: String, _ value: String) { items.append(Report.Item(name: name, value: value)) }
+    if connectsOnly {
+      add("clients", "\(clientCount)")
+      add("connections a second", Figures.decimals(connectRate, connectRate < 10 ? 3 : 0))
+      return items
+    }
     add("publishers", "\(topology.publishers)")
     add("subscribers", "\(topology.subscribers)" + (topology.isShared ? " sharing" : ""))
     add("topics", "\(topology.topics)")
@@ -168,7 +184,8 @@ extension LoadPlan {
     if isClosed {
       add("closed loop", "")
     } else {
-      add("rate", Figures.decimals(schedule.messagesPerSecond, schedule.messagesPerSecond < 10 ? 3 : 0))
+      let rate = schedule.messagesPerSecond
+      add("rate", rate == rate.rounded() ? Figures.grouped(Int(rate)) : Figures.decimals(rate, 3))
     }
     if let window { add("window", "\(window)") }
     switch schedule.arrivals {
@@ -177,7 +194,8 @@ extension LoadPlan {
     case .bursts(let size): add("arrivals", "burst:\(size)")
     }
     if retain { add("retained", "yes") }
-    add("seconds", Figures.decimals(Double(duration.nanoseconds) / 1e9, duration < .seconds(10) ? 1 : 0))
+    let seconds = Double(duration.nanoseconds) / 1e9
+    add("seconds", Figures.decimals(seconds, seconds == seconds.rounded() ? 0 : 3))
     return items
   }
 }

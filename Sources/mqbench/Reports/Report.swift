@@ -64,9 +64,10 @@ struct Report: Sendable {
   var sentence: String {
     scenario.map { item in
       switch item.name {
-      case "publishers", "subscribers", "topics", "bytes":
+      case "publishers", "subscribers", "topics", "bytes", "clients":
         "\(item.value) \(item.value == "1" ? String(item.name.dropLast()) : item.name)"
       case "rate": "\(item.value) messages a second"
+      case "connections a second": "\(item.value) \(item.name)"
       case "seconds": "\(item.value) s"
       default: item.value.isEmpty ? item.name : "\(item.name) \(item.value)"
       }
@@ -92,6 +93,9 @@ extension Report.Run {
     if times[.acknowledgementService] != nil { return .acknowledgementService }
     return times[.sendDelay] != nil ? .sendDelay : .connect
   }
+
+  /// Nothing but connections.
+  var isConnect: Bool { counts[.clients] != nil }
 
   func count(_ metric: CountMetric) -> Int { counts[metric] ?? 0 }
   func rate(_ metric: RateMetric) -> Double { rates[metric] ?? 0 }

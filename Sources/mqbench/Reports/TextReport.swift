@@ -41,9 +41,10 @@ struct TextReport {
   // MARK: - Parts
 
   private mutating func heading(_ report: Report) {
+    let command = report.runs.contains(where: \.isConnect) ? "connect" : "load"
     lines(
-      "mqbench load: "
-        + report.scenario.filter { !$0.value.isEmpty }.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
+      "mqbench \(command): \(report.sentence)" + (report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : "")
+    )
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
     var place = "broker \(value("broker") ?? "unknown")"
     if let version = value("protocol") { place += ", \(version)" }
@@ -59,23 +60,24 @@ struct TextReport {
     let heads = JSONReport.percentiles.map(Figures.percentile) + ["max", "mean"]
     let count = report.runs.count
     line(
-      Figures.left(count > 1 ? "ms, \(count) runs" : "milliseconds", Self.names)
+      Figures.left("time, ms", Self.names)
         + heads.map { Figures.right($0, Self.column) }.joined())
     var hasLost = false
-    for metric in TimeMetric.allCases where metric.isOnScreen {
+    for metric in TimeMetric.allCases where metric.isOnScreen || first.isConnect && metric.isStage {
       let all = report.runs.compactMap { $0.times[metric] }
       guard all.contains(where: { !$0.isEmpty }) else { continue }
       let columns = Self.columns(all)
       hasLost = hasLost || columns.contains { $0.contains { $0 == .endless } }
       let isHeadline = metric == headline && count > 1
-      row(metric.title + (isHeadline ? ", median" : ""), columns.map(Spread.median), report)
+      row(metric.title, columns.map(Spread.median), report)
       if isHeadline {
         row("  least", columns.map { $0.min() ?? .unknown }, report)
         row("  most", columns.map { $0.max() ?? .unknown }, report)
       }
     }
     if hasLost {
-      line("\(Self.beyond(report)) (lost): so many never came that the percentile falls among them")
+      let seconds = Self.patience(report)
+      line(">\(seconds)s is > \(seconds) s (lost): so many never came that the percentile falls among them")
     }
     if report.isClosed { line("A closed loop: service times only, which say nothing of the latency under a load.") }
     line()
@@ -93,31 +95,40 @@ struct TextReport {
     let cells = values.map { value in
       switch value {
       case .nanoseconds(let time): Figures.milliseconds(time)
-      case .endless: Self.beyond(report)
+      case .endless: ">\(Self.patience(report))s"
       case .unknown: "–"
       }
     }
     line(Figures.left(name, Self.names) + cells.map { Figures.right($0, Self.column) }.joined())
   }
 
-  /// `> 32 s`: what never came was waited for at least that long.
-  private static func beyond(_ report: Report) -> String {
-    "> \(Figures.decimals(Double(report.runs.map(\.patience).min() ?? 0) / 1e9, 0)) s"
+  /// What never came was waited for at least this many seconds.
+  private static func patience(_ report: Report) -> String {
+    Figures.decimals(Double(report.runs.map(\.patience).min() ?? 0) / 1e9, 0)
   }
 
   private mutating func rates(_ report: Report) {
     let metrics = RateMetric.allCases.filter { metric in report.runs.contains { $0.rates[metric] != nil } }
-    line(Figures.left("a second", Self.names) + metrics.map { Figures.right($0.rawValue, 14) }.joined())
+    line(Figures.left("a second", Self.names) + metrics.map { Figures.right($0.rawValue, 15) }.joined())
     let medians = metrics.map { metric in Spread(report.runs.map { $0.rate(metric) }) }
-    line(Figures.left("rate", Self.names) + medians.map { Figures.right(Figures.rate($0.median), 14) }.joined())
+    line(Figures.left("rate", Self.names) + medians.map { Figures.right(Figures.rate($0.median), 15) }.joined())
     if report.runs.count > 1 {
       let ranges = medians.map { "\(Figures.rate($0.least))–\(Figures.rate($0.most))" }
-      line(Figures.left("  least–most", Self.names) + ranges.map { Figures.right($0, 14) }.joined())
+      line(Figures.left("  least–most", Self.names) + ranges.map { Figures.right($0, 15) }.joined())
     }
   }
 
   private mutating func counts(_ report: Report) {
     func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
+    if report.runs.contains(where: \.isConnect) {
+      line(
+        "clients: \(sum(.clients)) tried, \(sum(.connected)) accepted, \(sum(.failedAttempts)) failed, "
+          + "\(sum(.lostConnections)) lost later")
+      for item in report.runs.flatMap(\.evidence) where item.name.hasPrefix("failed to connect") {
+        lines("\(item.name): \(Self.safe(item.value))")
+      }
+      return
+    }
     func named(_ metrics: [(CountMetric, String)]) -> String {
       metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
     }
@@ -142,23 +153,31 @@ struct TextReport {
     if report.runs.contains(where: \.isInterrupted) {
       line("interrupted: the figures are about what there was until then")
     }
-    if !report.isSteady { line("not steady: the window was too short, or the load more than can be carried for long") }
+    if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
+    for item in report.environment where item.name == "floor" || item.name == "ceiling" {
+      lines("\(item.name): \(item.value)")
+    }
     for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
   }
 
   /// What the verdict means.
   static func explanation(_ report: Report) -> String {
-    let signs = report.runs.filter { $0.verdict == report.verdict }.flatMap(\.signs)
-    var unique: [String] = []
-    for sign in signs where !unique.contains(sign) { unique.append(sign) }
-    let because = unique.isEmpty ? "" : " (\(unique.joined(separator: ", ")))"
+    let because = because(report)
     return switch report.verdict {
     case .tool: "mqbench or its machine was; the figures are no better than that\(because)"
     case .network: "what lies between mqbench and the broker\(because)"
     case .broker: report.isClosed ? "as fast as broker and window allow" : "it did not carry the load\(because)"
-    case .none: "the load was carried"
+    case .none: report.runs.contains(where: \.isConnect) ? "all were accepted" : "the load was carried"
     }
+  }
+
+  /// What speaks for the verdict, in parentheses.
+  static func because(_ report: Report) -> String {
+    let signs = report.runs.filter { $0.verdict == report.verdict }.flatMap(\.signs)
+    var unique: [String] = []
+    for sign in signs where !unique.contains(sign) { unique.append(sign) }
+    return unique.isEmpty ? "" : " (\(unique.joined(separator: ", ")))"
   }
 
   private static let names = 17

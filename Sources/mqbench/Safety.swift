@@ -1,0 +1,53 @@
+internal import CSystem
+internal import CommandLineTool
+internal import MQTTClient
+
+/// What is found out before anything is sent: whether the broker is one that may be loaded without a word, and whether the system
+/// has what so many connections need.
+extension LoadPlan {
+  /// Messages a second and clients that do nobody any harm.
+  static let modestRate = 100.0
+  static let modestClients = 100
+
+  private var isModest: Bool {
+    !isClosed && clientCount <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
+      && schedule.messagesPerSecond * max(1, topology.deliveriesPerMessage) <= Self.modestRate
+  }
+
+  /// Refuses to load a broker beyond loopback and private networks above a modest rate, unless that is wanted for sure.
+  func checkBroker() throws(UsageError) {
+    if isModest { return }
+    let reach: NetworkReach
+    do throws(ConnectionError) {
+      reach = try client.endpoint.reach()
+    } catch {
+      // It will be told when the connection fails; with a proxy in between the name may be for the proxy alone.
+      if client.proxy == nil { return }
+      reach = .public
+    }
+    if reach == .private { return }
+    throw UsageError(
+      "\(client.endpoint) is beyond this machine and private networks: --yes says that it may be loaded with more than "
+        + "\(Int(Self.modestRate)) messages a second, \(Self.modestClients) clients, or as fast as it can")
+  }
+
+  /// Raises the limit of descriptors as far as needed.
+  func checkDescriptors() throws(UsageError) {
+    // Standard streams, signals, pollers, reports; and a pipe for each look-up that is under way.
+    let needed = clientCount + 64
+    let limit = raiseDescriptorLimit(needed)
+    guard limit < needed else { return }
+    throw UsageError(
+      "\(clientCount) clients need \(needed) descriptors, and this process may have \(limit): ulimit -Hn \(needed), or "
+        + "LimitNOFILE= in a systemd unit, allows more")
+  }
+
+  /// Connections from one address to one port of one host need a port each.
+  func checkPorts() throws(UsageError) {
+    if case .unix = client.endpoint { return }
+    guard let range = Host.portRange, clientCount > range.count else { return }
+    throw UsageError(
+      "\(clientCount) clients need a port each, and the system gives \(range.count) to outgoing connections: "
+        + "sysctl net.ipv4.ip_local_port_range='1024 65535' gives 64512")
+  }
+}

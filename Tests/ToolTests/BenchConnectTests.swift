@@ -1,0 +1,69 @@
+import TestSupport
+import Testing
+
+/// `mqbench connect` and `--calibrate`.
+struct BenchConnectTests {
+  @Test("each client connects once, and each stage has its times", .needs("mosquitto"))
+  func stages() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["connect"] + broker.options + ["--clients", "60", "--connect-rate", "300", "--duration", "100ms", "--json"])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    let report = try BenchReport(tool)
+    #expect(report.counts("clients", "connected", "failed_attempts", "lost_connections") == [60, 60, 0, 0])
+    #expect(report.rate("connected") > 50 && report.rate("connected") < 310)
+    let means = try ["connect_name", "connect_transport", "connect_layers", "connect", "connect_suback"].map {
+      try #require(report.time($0, "mean"))
+    }
+    #expect(means == means.sorted(), "\(means)")
+  }
+
+  @Test(
+    "connections that a broker does not take are counted by stage and reason, and the others go on", .needs("mosquitto")
+  )
+  func failures() throws {
+    let broker = try RealBroker(lines: ["max_connections 20"])
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["connect"] + broker.options + ["--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json"])
+    let report = try BenchReport(tool)
+    let failed = report.count("failed_attempts")
+    #expect(failed > 0 && report.count("connected") == 30 - failed, "\(report.text)")
+    #expect(report.isLost("connect", "p99") || report.time("connect", "p99") == nil)
+    #expect(report.evidence.keys.contains { $0.hasPrefix("failed to connect (") }, "\(report.text)")
+    #expect(report.verdict == "broker" || report.verdict == "tool")
+    let nobody = try ToolProcess.run(
+      "mqbench", ["connect", "-h", "127.0.0.1", "-p", "\(try freePort())", "--clients", "2", "--json"])
+    #expect(nobody.end == .exited(14))
+    #expect(try BenchReport(nobody).evidence["failed to connect (transport)"]?.hasPrefix("2: ") == true)
+  }
+
+  @Test("what else is observed joins the seconds of the report", .needs("mosquitto"))
+  func observed() throws {
+    let broker = try RealBroker(lines: ["sys_interval 1"])
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["load"] + broker.options + [
+        "--rate", "100", "--warm-up", "1", "--duration", "2", "--json", "--observe-pid", "\(try #require(broker.pid))",
+        "--observe-sys", "--observe", "echo a 1.5; echo b x; echo 'queue{shard=\"1\"} 7'",
+      ])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    let last = try #require(try BenchReport(tool).seconds.last { $0["$SYS/broker/clients/connected"] != nil })
+    #expect(last["a"] == 1.5 && last["b"] == nil && last["queue{shard=\"1\"}"] == 7, "\(last)")
+    #expect(last["pid_resident_kib"] ?? 0 > 1000 && last["pid_threads"] ?? 0 >= 1 && last["pid_processors"] ?? -1 >= 0)
+  }
+
+  @Test("mqbench measures itself with the same load and a sink in the place of the broker", .needs("mosquitto"))
+  func calibration() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["load"] + broker.options + ["--rate", "100", "--warm-up", "0", "--duration", "1", "--calibrate"])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect(tool.outputText.contains("floor: p50 ") && tool.outputText.contains("ceiling: "), "\(tool.outputText)")
+    let encrypted = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "--tls", "--calibrate"])
+    #expect(encrypted.end == .exited(1))
+    #expect(encrypted.errorText.contains("--calibrate: the sink speaks plain MQTT"), "\(encrypted.errorText)")
+  }
+}
