@@ -1,4 +1,5 @@
 import MQTT
+import MQTTClient
 import Testing
 
 @testable import CommandLineTool
@@ -80,6 +81,16 @@ struct ConnectionOptionTests {
     Row("--will-topic", "gone", "-D", "will", "will-delay-interval", "3") {
       $0.version = .fixed(.v5)
       $0.connect.will = Message(topic: topic("gone"), properties: properties { $0[.willDelayInterval] = 3 })
+    },
+    Row("-S", "-h", "example.com") {
+      $0.host = "example.com"
+      $0.usesService = true
+    },
+    Row("--auth-method", "SCRAM-SHA-256", "-u", "ann", "-P", "sesame") {
+      $0.version = .fixed(.v5)
+      $0.connect.userName = "ann"
+      $0.connect.password = bytes("sesame")
+      $0.authentication = .sha256
     },
     Row("-W", "0.5") { $0.timeout = .milliseconds(500) },
     Row("--timeout", "5m") { $0.timeout = .seconds(300) },

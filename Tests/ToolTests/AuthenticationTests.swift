@@ -87,17 +87,14 @@ import Testing
       nonces.insert(first)
       try connection.send(auth(method, server.first(first)))
       let signature = try server.final(fields(Array(connection.nextPacket().body.dropFirst(2))).data)
-      try connection.respondConnack(
-        sessionPresent: round == 2, properties: "15 s* '\(method)' 16 s* '\(try #require(signature))'")
-      if round == 1 {
-        try connection.expect("82 r* m? [] s1 't' ..")
-        try connection.send("90 04 0001 00 00")
-        connection.close()
-      } else {
+      try connection.respondConnack(properties: "15 s* '\(method)' 16 s* '\(try #require(signature))'")
+      let subscribe = try connection.nextPacket().body
+      try connection.sendBytes([0x90, 4, subscribe[0], subscribe[1], 0, 0])
+      if round == 2 {
         try connection.send("30 r* s1 't' [] 'x'")
         try connection.expect("e0 ...")
-        connection.close()
       }
+      connection.close()
     }
     try tool.wait()
     #expect(tool.outputText == "x\n", "\(tool.errorText)")
