@@ -40,13 +40,13 @@ extension HelperError {
 }
 
 /// A command of the user's for what it prints, with nothing to read and its own errors unheard.
-struct Helper: ~Copyable {
+package struct Helper: ~Copyable {
   private var process: ShellProcess
   private let output: Int32
 
   /// What `command` prints, up to `limit` bytes, when it succeeds within `time`. Waits for it, and only a signal that
   /// `Signals` catches ends that early.
-  static func output(of command: [UInt8], limit: Int, within time: Duration) throws(HelperError) -> [UInt8] {
+  package static func output(of command: [UInt8], limit: Int, within time: Duration) throws(HelperError) -> [UInt8] {
     let deadline = Instant.now + time
     var helper = try Helper(command)
     var output: [UInt8] = []

@@ -54,7 +54,9 @@ extension BenchSettings {
           .init("Fail unless the broker is good enough.", "mqbench load --rate 2000 --goal 'p99<20ms loss=0'"),
         ]
       ) {
-        loadNames() + ["--calibrate", "--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes"]
+        loadNames() + Observation.options.map(\.description.name) + [
+          "--calibrate", "--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes",
+        ]
       },
       .init(
         "connect", synopsis: "[OPTION]...",

@@ -50,6 +50,32 @@ enum Host {
     return ProcessorTime(total: numbers[..<8].reduce(0, +), stolen: numbers[7], softInterrupts: numbers[6])
   }
 
+  // MARK: - A process
+
+  /// Processor time that a process has used, in ticks of the system; nil when it is gone.
+  static func processTicks(_ process: Int) -> Int? {
+    // The name in parentheses may have anything in it; behind it, the state is field 3, and utime and stime are 14 and 15.
+    guard let line = line(in: "/proc/\(process)/stat"), let end = line.lastIndex(of: ")") else { return nil }
+    let fields = line[end...].split(separator: " ")
+    guard fields.count > 13, let user = Int(fields[12]), let system = Int(fields[13]) else { return nil }
+    return user + system
+  }
+
+  /// Memory and threads of a process, by the names under which a report has them.
+  static func processValues(_ process: Int) -> [(name: String, value: Double)] {
+    let wanted = [
+      ("VmRSS", "pid_resident_kib"), ("Threads", "pid_threads"), ("voluntary_ctxt_switches", "pid_switches"),
+      ("nonvoluntary_ctxt_switches", "pid_involuntary_switches"),
+    ]
+    let fields = fields(in: "/proc/\(process)/status")
+    return wanted.compactMap { field, name in
+      guard let text = fields.first(where: { $0.name == field })?.value.split(separator: " ").first,
+        let value = Double(text)
+      else { return nil }
+      return (name, value)
+    }
+  }
+
   // MARK: - Network interfaces
 
   /// Bytes that each network interface but loopback has moved, in its busier direction, and its speed in bytes a second where that
@@ -145,6 +171,8 @@ struct HostWatch: Sendable {
   struct Second: Sendable {
     var stolen = 0.0
     var softInterrupts = 0.0
+    /// What else was observed.
+    var observed: [String: Double] = [:]
   }
 
   /// By the second's number, from the start of the first look.
@@ -154,14 +182,15 @@ struct HostWatch: Sendable {
   private(set) var linkShare: Double?
 
   /// Second `number` is over.
-  mutating func ended(second number: Int) {
+  mutating func ended(second number: Int, observed: [String: Double]) {
     let now = Host.processorTime
+    seconds[number] = Second(observed: observed)
     defer { last = now }
     guard let now, let last, now.total > last.total else { return }
     let total = Double(now.total - last.total)
     seconds[number] = Second(
       stolen: Double(now.stolen - last.stolen) / total,
-      softInterrupts: Double(now.softInterrupts - last.softInterrupts) / total)
+      softInterrupts: Double(now.softInterrupts - last.softInterrupts) / total, observed: observed)
   }
 
   /// The arrivals are over, which took so many seconds.

@@ -26,6 +26,7 @@ struct LoadPlan: Sendable {
   /// How long after the last message of the window others may come.
   var drainLimit: Duration
   var workers: Int
+  var observation = Observation()
   /// Four letters that other runs hardly have; topics and client identifiers begin with them.
   var run: RunWord
   /// How to connect; the client identifier in it is replaced.

@@ -31,6 +31,7 @@ struct LoadRun: ~Copyable {
     let workers = (0..<plan.workers).map { Worker($0, plan, state) }
     let begin = Instant.now
     for worker in workers { worker.startThread(connectingFrom: begin) }
+    if plan.observation.broker { observeBroker() }
     let clientCount = plan.clientCount
     // Connecting takes its time; a broker that answers nothing for ten seconds is given up by the clients themselves.
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
@@ -47,6 +48,7 @@ struct LoadRun: ~Copyable {
       watchFrom(first)
       wait(progress: progressText(from: first)) { _, now in now >= windowEnd }
       lookAtHost(.now)
+      observer.end()
       watch.end(after: Double((Instant.now - first).nanoseconds) / 1e9)
       state.enter(.stopping)
       drain(until: Instant.now + plan.drainLimit)
@@ -67,19 +69,21 @@ struct LoadRun: ~Copyable {
   // MARK: - The machine
 
   private var watch = HostWatch()
+  private var observer = Observer(Observation())
   /// The number of the second that is under way, and when it ends.
   private var second = (number: 0, end: Instant(nanoseconds: .max))
   private var firstArrival = Instant(nanoseconds: 0)
 
   private mutating func watchFrom(_ first: Instant) {
     watch = HostWatch()
+    observer = Observer(plan.observation)
     firstArrival = first
     second = (0, first + .nanoseconds(plan.end(ofSecond: 0)))
   }
 
   private mutating func lookAtHost(_ now: Instant) {
     while now >= second.end {
-      watch.ended(second: second.number)
+      watch.ended(second: second.number, observed: observer.values())
       second = (second.number + 1, firstArrival + .nanoseconds(plan.end(ofSecond: second.number + 1)))
     }
   }
@@ -117,10 +121,27 @@ struct LoadRun: ~Copyable {
   }
 
   private mutating func look() {
-    if case .ready = driver.next(until: Instant.now + Self.look), let signal = signals.next() {
+    switch driver.next(until: Instant.now + Self.look) {
+    case .ready:
+      guard let signal = signals.next() else { return }
       if isInterrupted { Signals.die(of: signal) }
       interruption = signal
+    case .client(_, .session(.message(let message, _))): observer.take(message)
+    case .client(_, .failed(let error)): diagnostics.warning("--observe-sys: \(error)")
+    default: break
     }
+  }
+
+  /// Subscribes to what the broker tells of itself, by a connection that has no part in the load.
+  private mutating func observeBroker() {
+    var settings = plan.client
+    settings.session.connect.clientIdentifier = Text(stringLiteral: "mqbench-\(plan.run)-sys")
+    let client = Client(settings)
+    // It throws for what a broker's limits forbid, and there is none yet.
+    try! client.subscribe(
+      [Subscription(filter: try! TopicFilter("$SYS/#"), options: SubscriptionOptions(qos: .atMostOnce))], at: driver.now
+    )
+    driver.add(client)
   }
 
   // MARK: - Progress on a terminal

@@ -27,6 +27,7 @@ struct LoadSettings: Sendable {
   var clients = 100
   var drain = Duration.seconds(30)
   var threads: Int?
+  var observation = Observation()
 
   /// What the settings mean together.
   func plan(_ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
@@ -43,7 +44,7 @@ struct LoadSettings: Sendable {
         publishers: publishers, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp, seed: seed),
       size: size, qos: qos, subscriptionQoS: subscriptionQoS ?? qos, retain: retain, window: window, isClosed: isClosed,
       connectRate: connectRate, warmUp: warmUp, duration: duration ?? .seconds(30), drainLimit: drain,
-      workers: max(1, min(threads ?? 1, publishers + subscribers)), run: RunWord(),
+      workers: max(1, min(threads ?? 1, publishers + subscribers)), observation: observation, run: RunWord(),
       client: connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection))
   }
 

@@ -370,11 +370,15 @@ final class Worker: @unchecked Sendable {
         settle(publisher)
         return time
       }
-      guard client.canPublish else {
-        agenda.removeFirst()
+      if !client.canPublish {
+        // The output may have been the limit.
         settle(publisher)
-        hold(publisher, time)
-        return time
+        time = self.time()
+        guard client.canPublish else {
+          agenda.removeFirst()
+          hold(publisher, time)
+          return time
+        }
       }
       send(publisher, time)
       publisher.next += 1

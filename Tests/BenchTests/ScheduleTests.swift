@@ -30,6 +30,17 @@ struct ScheduleTests {
     #expect(schedule.firstSequence(of: 0, notBefore: 11_000_000_000) == 600)
   }
 
+  @Test("the first message at or after a time is found from any earlier one", arguments: [0, 1, 40, 41])
+  func firstSequence(start: Int) {
+    for arrivals in [Schedule.Arrivals.constant, .poisson, .bursts(of: 7)] {
+      let schedule = Schedule(publishers: 3, messagesPerSecond: 300, arrivals: arrivals, seed: 5)
+      for time in stride(from: Int64(0), through: 2_000_000_000, by: 37_000_000) {
+        let plain = (start...).first { schedule.due(1, $0) >= time }
+        #expect(schedule.firstSequence(of: 1, notBefore: time, from: start) == plain)
+      }
+    }
+  }
+
   @Test("random arrivals rise, keep the rate, and belong to their seed")
   func poisson() {
     let schedule = Schedule(publishers: 3, messagesPerSecond: 300, arrivals: .poisson, seed: 7)

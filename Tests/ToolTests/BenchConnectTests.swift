@@ -39,6 +39,21 @@ struct BenchConnectTests {
     #expect(try BenchReport(nobody).evidence["failed to connect (transport)"]?.hasPrefix("2: ") == true)
   }
 
+  @Test("what else is observed joins the seconds of the report", .needs("mosquitto"))
+  func observed() throws {
+    let broker = try RealBroker(lines: ["sys_interval 1"])
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["load"] + broker.options + [
+        "--rate", "100", "--warm-up", "1", "--duration", "2", "--json", "--observe-pid", "\(try #require(broker.pid))",
+        "--observe-sys", "--observe", "echo a 1.5; echo b x; echo 'queue{shard=\"1\"} 7'",
+      ])
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    let last = try #require(try BenchReport(tool).seconds.last { $0["$SYS/broker/clients/connected"] != nil })
+    #expect(last["a"] == 1.5 && last["b"] == nil && last["queue{shard=\"1\"}"] == 7, "\(last)")
+    #expect(last["pid_resident_kib"] ?? 0 > 1000 && last["pid_threads"] ?? 0 >= 1 && last["pid_processors"] ?? -1 >= 0)
+  }
+
   @Test("mqbench measures itself with the same load and a sink in the place of the broker", .needs("mosquitto"))
   func calibration() throws {
     let broker = try RealBroker()

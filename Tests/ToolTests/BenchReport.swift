@@ -32,6 +32,25 @@ struct BenchReport {
     ((run["times"] as? [String: Any])?[metric] as? [String: Any])?[value + "_ns"] as? String == "lost"
   }
 
+  /// The share of a distribution's samples that are longer than this.
+  func share(_ metric: String, above limit: Duration) -> Double {
+    let times = (run["times"] as? [String: Any])?[metric] as? [String: Any]
+    let histogram = (times?["histogram"] as? [NSNumber] ?? []).map(\.intValue)
+    let lost = times?["lost"] as? Int ?? 0
+    let nanoseconds = Int(limit / .nanoseconds(1))
+    var (above, all) = (lost, lost)
+    for place in stride(from: 0, to: histogram.count - 1, by: 2) {
+      all += histogram[place + 1]
+      if histogram[place] > nanoseconds { above += histogram[place + 1] }
+    }
+    return all == 0 ? .nan : Double(above) / Double(all)
+  }
+
+  /// The numbers of each second by name.
+  var seconds: [[String: Double]] {
+    (run["seconds"] as? [[String: Any]] ?? []).map { second in second.compactMapValues { $0 as? Double } }
+  }
+
   var verdict: String { run["verdict"] as? String ?? "" }
   var signs: [String] { run["signs"] as? [String] ?? [] }
   /// The figures that the verdict rests on.

@@ -141,6 +141,7 @@ extension Report.Second {
       ("tool_lag_ms", Double(second.lag) / 1e6), ("tool_processors", second.processors),
       ("stolen_share", second.host.stolen), ("soft_interrupt_share", second.host.softInterrupts),
     ]
+    values += second.host.observed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }
 
