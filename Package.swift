@@ -60,7 +60,8 @@ let package = Package(
 
     // Optimized also in debug builds: its counting peer has to keep up with the tools under test.
     .target(
-      name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict + [.unsafeFlags(["-O"])]),
+      name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+      swiftSettings: strict + [.unsafeFlags(["-O"])]),
     tests("TestSupportTests", of: []),
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),

@@ -2,6 +2,8 @@
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -59,6 +61,35 @@ static inline int errorIsOfSystem(unsigned long error) { return ERR_SYSTEM_ERROR
 static inline int chainCount(const STACK_OF(X509) *chain) { return chain ? sk_X509_num(chain) : 0; }
 
 static inline X509 *chainCertificate(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }
+
+// The certificate of the chain that is the one and only thing in a PEM file; NULL where it is not there, or not alone.
+static inline X509 *chainCertificateOfFile(const STACK_OF(X509) *chain, const char *path) {
+  X509 *found = NULL;
+  char *name = NULL, *header = NULL;
+  unsigned char *bytes = NULL;
+  long count = 0;
+  BIO *file = BIO_new_file(path, "r");
+  if (file && PEM_read_bio(file, &name, &header, &bytes, &count) && strcmp(name, PEM_STRING_X509) == 0 && !*header) {
+    for (int index = 0; index < chainCount(chain) && !found; index++) {
+      unsigned char *sent = NULL;
+      X509 *certificate = chainCertificate(chain, index);
+      if (i2d_X509(certificate, &sent) == count && memcmp(sent, bytes, (size_t)count) == 0) found = certificate;
+      OPENSSL_free(sent);
+    }
+    char *nextName = NULL, *nextHeader = NULL;
+    unsigned char *nextBytes = NULL;
+    if (found && PEM_read_bio(file, &nextName, &nextHeader, &nextBytes, &count)) found = NULL;
+    OPENSSL_free(nextName);
+    OPENSSL_free(nextHeader);
+    OPENSSL_free(nextBytes);
+  }
+  OPENSSL_free(name);
+  OPENSSL_free(header);
+  OPENSSL_free(bytes);
+  BIO_free(file);
+  ERR_clear_error();
+  return found;
+}
 
 // The subject alternative names; NULL without any.
 static inline GENERAL_NAMES *certificateNames(const X509 *certificate) {

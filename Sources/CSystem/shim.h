@@ -3,15 +3,20 @@
 #pragma once
 // No feature macro is defined here: with other ones than Glibc's own module has, the same structure would exist twice.
 #include <arpa/inet.h>
+#include <arpa/nameser.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -248,4 +253,22 @@ static inline int startQuietThread(void *(*body)(void *), void *argument) {
 static inline int lookUpStreamAddresses(const char *host, const char *port, struct addrinfo **list) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
   return getaddrinfo(host, port, &hints, list);
+}
+
+// Record type and class of RFC 1035 and RFC 2782.
+static const int DNSTypeSRV = 33;
+static const int DNSClassIN = 1;
+
+// Asks the DNS for records of a full name, as the system is set up for it.
+//
+// Returns the length of the answer; -1 with the reason, as h_errno has it, where there are no such records.
+static inline int askDNS(const char *name, int type, unsigned char *answer, int capacity, int *reason) {
+  struct __res_state state;
+  memset(&state, 0, sizeof state);
+  *reason = NETDB_INTERNAL;
+  if (res_ninit(&state) != 0) return -1;
+  int length = res_nquery(&state, name, DNSClassIN, type, answer, capacity);
+  *reason = state.res_h_errno;
+  res_nclose(&state);
+  return length < capacity ? length : capacity;
 }

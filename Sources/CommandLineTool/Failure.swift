@@ -6,7 +6,7 @@ extension ExitStatus {
   /// The status for a connection that could not be made or was lost.
   public init(_ error: ConnectionError) {
     switch error {
-    case .nameNotFound: self = .nameNotFound
+    case .nameNotFound, .serviceNotFound: self = .nameNotFound
     case .system("recv", _, _), .system("send", _, _): self = .connectionLost
     case .system: self = .cannotConnect
     case .timedOut: self = .timedOut
@@ -27,7 +27,7 @@ extension ExitStatus {
       self = packet.reasonCode.isFailure ? .reasonCode(packet.reasonCode.rawValue) : .connectionLost
     case .silent: self = .silence
     case .otherProtocol(.tls): self = .handshake
-    case .otherProtocol, .protocolError: self = .brokerFault
+    case .otherProtocol, .notProved, .protocolError: self = .brokerFault
     case .notSupported(let error): self = ExitStatus(error)
     case .noPassword: self = .helper
     case .cannotEncode: self = .usage
@@ -52,7 +52,8 @@ extension Compatibility {
   /// failures to reach the broker.
   public func status(of error: ConnectionError) -> ExitStatus {
     switch error {
-    case .nameNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .tls, .closed(.transport),
+    case .nameNotFound, .serviceNotFound, .system("connect", _, _), .system("bind", _, _), .timedOut, .tls,
+      .closed(.transport),
       .closed(.connack), .webSocketClosed(.connack, _), .notLetThrough:
       status(ofConnectFailure: ExitStatus(error))
     default: ExitStatus(error)

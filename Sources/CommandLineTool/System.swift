@@ -1,3 +1,4 @@
+internal import CSystem
 internal import MQTT
 internal import MQTTClient
 
@@ -47,6 +48,14 @@ public enum System {
       let count = poll(&entry, 1, waiting ? -1 : 0)
       if count >= 0 || errno != EINTR { return count != 0 }
     }
+  }
+
+  /// Has memory of a megabyte and more go back to the system as soon as it is free. The GNU C library would keep it, more of it with
+  /// each larger piece.
+  static func keepNoLargeMemory() {
+    #if canImport(Glibc)
+      mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    #endif
   }
 
   /// Puts something in the place of standard descriptors that the caller has closed. Else the next socket would be standard

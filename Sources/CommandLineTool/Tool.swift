@@ -100,6 +100,7 @@ public struct CommandLineReader: Sendable {
   /// Reads everything. Exits when there is nothing to run: after `--help`, and after a mistake.
   public func begin() -> Invocation {
     System.fillStandardDescriptors()
+    System.keepNoLargeMemory()
     Signals.ignoreBrokenPipes()
     let words = System.arguments()
     let invocation = Invocation(

@@ -13,6 +13,8 @@ public struct ClientSettings: Sendable {
   public var localAddress: String?
   /// The session, in the first version to be tried.
   public var session: SessionSettings
+  /// How to prove that we know the password of `session.connect`; nil sends it.
+  public var authentication: SCRAMMechanism?
   /// Versions to try in turn when the broker will not have the first.
   public var fallbackVersions: [ProtocolVersion] = []
   /// Told the version with which a broker has accepted us for the first time.
@@ -85,8 +87,14 @@ public final class Client {
   private var phase = Phase.idle
   private var reconnect: ReconnectPolicy
   private var fallbackVersions: ArraySlice<ProtocolVersion>
+  /// When the present version is given up because CONNACK has not come, if another one is left.
+  private var versionDeadline: Instant?
+  /// Whether silence led to the present version: that says less of the broker than an answer.
+  private var isVersionGuessed = false
   /// Whether a broker has ever accepted us: from then on the version stays.
   private var hasBeenAccepted = false
+  /// The exchange that proves who is there, instead of user name and password in CONNECT.
+  private var scram: SCRAM?
   private var subscribeRequests: [SubscribeRequest] = []
   private var unsubscribeRequests: [UnsubscribeRequest] = []
   /// Connections that the broker closed instead of answering SUBSCRIBE, as long as it never answered one.
@@ -123,6 +131,12 @@ public final class Client {
     connection = Connection(
       to: settings.endpoint, through: settings.proxy, from: settings.localAddress, lookUp: lookUp, through: layers,
       session: Session(settings.session))
+    if let mechanism = settings.authentication {
+      let connect = settings.session.connect
+      scram = SCRAM(mechanism, userName: connect.userName?.utf8 ?? [], password: connect.password ?? [])
+      connection.session.settings.connect.userName = nil
+      connection.session.settings.connect.password = nil
+    }
   }
 
   // MARK: - What the application wants
@@ -163,7 +177,7 @@ public final class Client {
   public var keepAliveSeconds: Int { connection.session.keepAliveSeconds }
 
   /// Bytes that the system has not taken.
-  public var unsentCount: Int { connection.session.outputCount }
+  public var unsentCount: Int { connection.session.outputCount + connection.session.deferredCount }
 
   /// QoS 0 publishes that the system has not taken.
   public var publishesUnsent: Int { connection.session.publishesUnsent }
@@ -394,7 +408,7 @@ public final class Client {
   var deadline: Instant? {
     switch phase {
     case .idle, .over: nil
-    case .connecting(let until): min(until, connection.deadline ?? until)
+    case .connecting(let until): min(until, versionDeadline ?? until, connection.deadline ?? until)
     case .connected: connection.deadline
     case .waiting(let until), .leaving(let until): until
     }
@@ -407,6 +421,10 @@ public final class Client {
       let error = ConnectionError.timedOut(
         connection.stage, endpoint: connection.place, after: settings.connectTimeout)
       ended(error, at: now)
+    case .connecting(let until) where versionDeadline.map { now >= $0 } == true:
+      versionDeadline = nil
+      // amqtt takes an MQTT 5 CONNECT with properties for one of 3.1.1 that is not all there.
+      if connection.stage == .connack, fallBack(at: now, until: until) { isVersionGuessed = true }
     case .waiting(let until) where now >= until:
       attempt(at: now)
     case .leaving(let until) where now >= until:
@@ -434,9 +452,10 @@ public final class Client {
   private func handle(_ event: Session.Event, at now: Instant) -> Event? {
     switch event {
     case .connected(let packet, _):
+      guard isProved(by: packet, at: now) else { return nil }
       if beginsAnew(packet, at: now) { return nil }
       phase = .connected
-      if !hasBeenAccepted { settings.reportVersion?(version) }
+      if !hasBeenAccepted, !isVersionGuessed { settings.reportVersion?(version) }
       hasBeenAccepted = true
       fallbackVersions = []
       reconnect.connected(at: now)
@@ -448,6 +467,7 @@ public final class Client {
       }
       hasBeenSubscribed = true
     case .unsubscribed(let number, _): unsubscribeRequests.removeAll { $0.number == number }
+    case .authentication(let packet): prove(to: packet, at: now)
     case .refused(let packet): refused(packet, at: now)
     case .disconnected(let packet): ended(.disconnected(packet), at: now)
     case .failed(let error):
@@ -499,6 +519,35 @@ public final class Client {
     }
   }
 
+  /// AUTH: the broker wants to see that we know the password.
+  private func prove(to packet: AuthPacket, at now: Instant) {
+    do throws(SCRAMFailure) {
+      guard packet.reasonCode == .continueAuthentication, let message = packet.properties[.authenticationData],
+        let mechanism = scram?.mechanism, let proof = try scram?.proof(for: message)
+      else { throw SCRAMFailure("the broker asks for a proof that --auth-method has not") }
+      var properties = Properties()
+      properties[.authenticationMethod] = Text(stringLiteral: mechanism.rawValue)
+      properties[.authenticationData] = proof
+      // It is short, and of the version that has AUTH.
+      try? connection.session.authenticate(AuthPacket(reasonCode: .continueAuthentication, properties: properties))
+    } catch {
+      ended(.notProved(explanation: error.explanation), at: now)
+    }
+  }
+
+  /// Whether the broker has proved that it knows the password, if it had to.
+  private func isProved(by packet: ConnackPacket, at now: Instant) -> Bool {
+    do throws(SCRAMFailure) {
+      try scram?.verify(packet.properties[.authenticationData])
+      return true
+    } catch {
+      connection.session.disconnect(.notAuthorized)
+      connection.send(at: now)
+      ended(.notProved(explanation: error.explanation), at: now)
+      return false
+    }
+  }
+
   private func refused(_ packet: ConnackPacket, at now: Instant) {
     let isAnotherVersionWanted =
       packet.reasonCode == .unsupportedProtocolVersion || (packet.returnCode != nil && version.hasProperties)
@@ -507,11 +556,11 @@ public final class Client {
   }
 
   /// Tries the next version at once, if there is one.
-  private func fallBack(at now: Instant) -> Bool {
+  private func fallBack(at now: Instant, until end: Instant? = nil) -> Bool {
     guard let version = fallbackVersions.popFirst() else { return false }
     connection.close()
     connection.session.settings.version = version
-    connect(at: now)
+    connect(at: now, until: end)
     return true
   }
 
@@ -524,7 +573,7 @@ public final class Client {
       }
       if let request = settings.password {
         guard let password = try request() else { return putOff() }
-        connection.session.settings.connect.password = password
+        if scram == nil { connection.session.settings.connect.password = password } else { scram?.password = password }
       }
       connect(at: .now)
     } catch {
@@ -534,8 +583,15 @@ public final class Client {
 
   private func putOff() { phase = .waiting(until: .now + .milliseconds(100)) }
 
-  private func connect(at now: Instant) {
-    phase = .connecting(until: now + settings.connectTimeout)
+  private func connect(at now: Instant, until end: Instant? = nil) {
+    let end = end ?? now + settings.connectTimeout
+    phase = .connecting(until: end)
+    // Half of the time for this version, the rest for the next.
+    if let mechanism = scram?.mechanism, let message = scram?.begin() {
+      connection.session.settings.connect.properties[.authenticationMethod] = Text(stringLiteral: mechanism.rawValue)
+      connection.session.settings.connect.properties[.authenticationData] = message
+    }
+    versionDeadline = fallbackVersions.isEmpty ? nil : now + settings.connectTimeout / 2
     connection.open(at: now)
   }
 
@@ -587,6 +643,7 @@ public final class Client {
       if !hasBeenAccepted {
         connection.session.settings.version = settings.session.version
         fallbackVersions = settings.fallbackVersions[...]
+        isVersionGuessed = false
       }
       phase = .waiting(until: now + delay)
       pending.append(.outage(error, retryIn: delay))

@@ -7,9 +7,11 @@ extension ClientSettings {
     return { [endpoint, tls, reportTLS, webSocket] () throws(ConnectionError) in
       // A unix socket leads to no name that the server could be meant by.
       var (host, port) = ("localhost", UInt16?.none)
-      if case .tcp(let name, let number) = endpoint {
-        host = name
-        port = number
+      switch endpoint {
+      case .tcp(let name, let number): (host, port) = (name, number)
+      // The DNS may lead anywhere: what counts is the name that was asked for.
+      case .service(let domain, _): host = domain
+      case .unix: break
       }
       var layers: [any Layer] = []
       do throws(TLSFailure) {

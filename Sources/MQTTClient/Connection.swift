@@ -79,11 +79,11 @@ public final class Connection {
     precondition(socket == nil && dialer == nil && resolver == nil)
     milestones = Milestones()
     do throws(ConnectionError) {
-      if let localAddress, case .tcp = dialled {
+      if let localAddress, !dialled.isUnixSocket {
         if let address = SocketAddress(literal: localAddress, port: 0) {
           localAddresses = [address]
         } else {
-          resolver = try Resolver.start(host: localAddress, port: 0, lookUp: lookUp)
+          resolver = try Resolver.start(.tcp(host: localAddress, port: 0), lookUp: lookUp)
         }
       }
       if resolver == nil { try lookUpAndDial(at: now) }
@@ -107,28 +107,29 @@ public final class Connection {
       guard let address = SocketAddress(path: path) else {
         throw .system(call: "connect", errno: ENAMETOOLONG, place: path)
       }
-      dialer = try Dialer([address], at: now)
+      dialer = try Dialer([[address]], at: now)
     case .tcp(let host, let port):
       if let address = SocketAddress(literal: host, port: port) {
-        try dial([address], at: now)
+        try dial([[address]], at: now)
       } else if host == "localhost" {
-        try dial(SocketAddress.loopback(port: port), at: now)
+        try dial([SocketAddress.loopback(port: port)], at: now)
       } else {
-        resolver = try Resolver.start(host: host, port: port, lookUp: lookUp)
+        resolver = try Resolver.start(dialled, lookUp: lookUp)
       }
+    case .service: resolver = try Resolver.start(dialled, lookUp: lookUp)
     }
   }
 
-  private func dial(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+  private func dial(_ addresses: [[SocketAddress]], at now: Instant) throws(ConnectionError) {
     milestones.named = now
     dialer = try Dialer(addresses, from: localAddresses, at: now)
   }
 
   /// The host's name, or that of the local address, was looked up.
-  private func resolved(_ addresses: [SocketAddress], at now: Instant) throws(ConnectionError) {
+  private func resolved(_ addresses: [[SocketAddress]], at now: Instant) throws(ConnectionError) {
     resolver = nil
     if localAddress == nil || localAddresses != nil { return try dial(addresses, at: now) }
-    localAddresses = addresses
+    localAddresses = addresses.flatMap { $0 }
     try lookUpAndDial(at: now)
   }
 
@@ -358,6 +359,7 @@ public final class Connection {
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
     guard socket != nil, !isSendingFinished, !isOutputBlocked else { return }
+    session.fillOutput()
     if let layers { return send(through: layers, at: now) }
     let offered = session.outputCount
     if offered > 0 {

@@ -41,6 +41,8 @@ extension ConnectionStage: CustomStringConvertible {
 public enum ConnectionError: Error, Sendable {
   /// The host name leads to no address; the reason is the resolver's.
   case nameNotFound(host: String, reason: String, isTemporary: Bool)
+  /// The DNS has no broker for the service, as `_mqtt._tcp.example.com`.
+  case serviceNotFound(name: String, reason: String, isTemporary: Bool)
   /// A system call failed.
   case system(call: String, errno: Int32, place: String)
   /// The time for connecting ran out.
@@ -57,6 +59,8 @@ public enum ConnectionError: Error, Sendable {
   case notLetThrough(explanation: String, isTransient: Bool)
   /// CONNACK with a failure.
   case refused(ConnackPacket, version: ProtocolVersion)
+  /// The broker did not prove that it knows the password, or could not be proved to that we do.
+  case notProved(explanation: String)
   /// DISCONNECT from the broker.
   case disconnected(DisconnectPacket)
   /// The broker was silent for 1.5 times the keep alive, in seconds.
@@ -73,7 +77,7 @@ public enum ConnectionError: Error, Sendable {
   /// Whether another attempt could end otherwise.
   public var isTransient: Bool {
     switch self {
-    case .nameNotFound, .timedOut, .closed, .silent, .noPassword: true
+    case .nameNotFound, .serviceNotFound, .timedOut, .closed, .silent, .noPassword: true
     case .system(let call, let number, _):
       // A path that is not there yet may come with the broker; an address that is not ours will not.
       call == "connect" || call == "recv" || call == "send" ? number != EACCES && number != EPERM : false
@@ -82,7 +86,7 @@ public enum ConnectionError: Error, Sendable {
     case .tls(let failure): failure.isTransient
     case .refused(let packet, _): packet.reasonCode.isTransient
     case .disconnected(let packet): packet.reasonCode.isTransient || !packet.reasonCode.isFailure
-    case .otherProtocol, .protocolError, .notSupported, .cannotEncode: false
+    case .otherProtocol, .notProved, .protocolError, .notSupported, .cannotEncode: false
     }
   }
 
@@ -102,6 +106,9 @@ extension ConnectionError: CustomStringConvertible {
     case .nameNotFound(let host, let reason, let isTemporary):
       let advice = isTemporary ? "is the network up?" : "is it spelled right?"
       return "host name \"\(host)\" cannot be resolved: \(reason) (\(advice))"
+    case .serviceNotFound(let name, let reason, let isTemporary):
+      let advice = isTemporary ? "is the network up?" : "is the domain right? without --srv its name is that of a host"
+      return "no broker is found as \(name): \(reason) (\(advice))"
     case .system(let call, let number, let place):
       let text = String(cString: strerror(number))
       switch (call, number) {
@@ -164,6 +171,7 @@ extension ConnectionError: CustomStringConvertible {
     case .silent(let seconds):
       return "nothing came from the broker for 1.5 times the keep alive of \(seconds) s (is the network up?)"
     case .protocolError(let error): return "the broker broke the protocol: \(error.explanation) (--trace shows packets)"
+    case .notProved(let explanation): return "authentication: \(explanation)"
     case .noPassword(let explanation): return "password: \(explanation)"
     case .notSupported(let error), .cannotEncode(let error): return error.explanation
     }

@@ -2,9 +2,11 @@ internal import CSystem
 internal import MQTT
 
 /// Tries the addresses of a host until one connects: the next begins when one has failed, or after 250 ms without
-/// an answer while the earlier ones go on (RFC 8305, section 5), families in turn.
+/// an answer while the earlier ones go on (RFC 8305, section 5), families in turn. Where there are several hosts, the next one's turn
+/// comes when all addresses of one have failed, or gave no answer for two seconds.
 struct Dialer: ~Copyable {
-  private var waiting: [SocketAddress]
+  /// Of each host those that were not tried.
+  private var waiting: [[SocketAddress]]
   private let locals: [SocketAddress]?
   private var attempts: [Attempt] = []
   private var nextAttempt: Instant?
@@ -22,13 +24,19 @@ struct Dialer: ~Copyable {
   }
 
   static let attemptDelay: Duration = .milliseconds(250)
+  static let hostDelay: Duration = .seconds(2)
+  /// How long to wait before a unix socket is tried again whose queue of clients is full: the system tells no other way.
+  static let queueDelay: Duration = .milliseconds(10)
 
-  /// - Parameter locals: the addresses to connect from, one of each family at most; nil leaves it to the system.
-  init(_ addresses: [SocketAddress], from locals: [SocketAddress]? = nil, at now: Instant) throws(ConnectionError) {
-    let reachable = locals.map { locals in
-      addresses.filter { address in locals.contains { $0.family == address.family } }
+  /// - Parameters:
+  ///   - addresses: those of each host by themselves.
+  ///   - locals: the addresses to connect from, one of each family at most; nil leaves it to the system.
+  init(_ addresses: [[SocketAddress]], from locals: [SocketAddress]? = nil, at now: Instant) throws(ConnectionError) {
+    waiting = addresses.map { addresses in
+      Self.familiesInTurn(
+        addresses.filter { address in locals?.contains { $0.family == address.family } ?? true })
     }
-    waiting = Self.familiesInTurn(reachable ?? addresses)
+    waiting.removeAll(where: \.isEmpty)
     self.locals = locals
     if waiting.isEmpty {
       throw .system(call: "connect", errno: EAFNOSUPPORT, place: locals?.first?.description ?? "no address")
@@ -60,24 +68,42 @@ struct Dialer: ~Copyable {
       return socket
     }
     firstError = firstError ?? .system(call: "connect", errno: code, place: attempt.address.description)
-    try startNext(at: now)
+    // The next host has to wait until all of this one have failed.
+    if attempts.isEmpty || hasMoreOfThisHost { try startNext(at: now) }
     return nil
   }
 
   private mutating func startNext(at now: Instant) throws(ConnectionError) {
     nextAttempt = nil
-    while !waiting.isEmpty {
-      let address = waiting.removeFirst()
+    while let address = takeNext() {
       do throws(ConnectionError) {
         let local = locals?.first { $0.family == address.family }
         attempts.append(Attempt(try Socket.connecting(to: address, from: local), address))
-        if !waiting.isEmpty { nextAttempt = now + Self.attemptDelay }
-        return
       } catch {
+        if case .system("connect", EAGAIN, _) = error {
+          waiting[0].insert(address, at: 0)
+          nextAttempt = now + Self.queueDelay
+          return
+        }
         firstError = firstError ?? error
+        if hasMoreOfThisHost { continue }
       }
+      if attempts.isEmpty { continue }
+      if hasMoreOfThisHost {
+        nextAttempt = now + Self.attemptDelay
+      } else if waiting.count > 1 {
+        nextAttempt = now + Self.hostDelay
+      }
+      return
     }
     if attempts.isEmpty, let firstError { throw firstError }
+  }
+
+  private var hasMoreOfThisHost: Bool { waiting.first?.isEmpty == false }
+
+  private mutating func takeNext() -> SocketAddress? {
+    if waiting.first?.isEmpty == true { waiting.removeFirst() }
+    return waiting.isEmpty ? nil : waiting[0].removeFirst()
   }
 
   /// IPv6 and IPv4 alternate, the system's first choice first (RFC 8305, section 4).

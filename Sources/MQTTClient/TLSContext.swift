@@ -64,11 +64,20 @@ final class TLSContext {
   // MARK: - Authorities
 
   /// Reads the authorities: when a certificate is to be judged, for a session that is resumed needs none.
-  func trust() throws(TLSFailure) {
+  ///
+  /// - Parameter sent: the chain that the broker sent. Where the authority is in it, as Mosquitto sends it, it is not parsed once
+  ///   more: OpenSSL 3.0 takes as long for one certificate as for half of the verification.
+  func trust(_ sent: OpaquePointer?) throws(TLSFailure) {
     if isTrusting { return }
     isTrusting = true
     guard configuration.authorityFile != nil || configuration.authorityFolder != nil else { return trustSystem() }
     if let file = configuration.authorityFile {
+      if configuration.authorityFolder == nil,
+        let authority = withPath(file, { chainCertificateOfFile(sent, $0) }),
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(pointer), authority) == 1
+      {
+        return
+      }
       guard withPath(file, { SSL_CTX_load_verify_file(pointer, $0) }) == 1 else {
         OpenSSLError.clear()
         throw TLSFailure(.settings, "--cafile: there is no certificate in PEM form in \(quoted(file))")

@@ -253,7 +253,7 @@ final class TLSLayer: Layer {
   /// Judges the broker's certificate; false refuses it.
   private func judge(_ verification: OpaquePointer) -> Bool {
     do throws(TLSFailure) {
-      try context.trust()
+      try context.trust(X509_STORE_CTX_get0_untrusted(verification))
     } catch {
       refusal = error
       X509_STORE_CTX_set_error(verification, X509_V_ERR_APPLICATION_VERIFICATION)

@@ -140,7 +140,9 @@ extension Shell {
     case .some, .next, .none: break
     }
     guard connection.mayReceive(expectation.filter) else {
-      throw .usage("\(connection.name) has no subscription with which a message on '\(expectation.filter)' could come: 'sub' first")
+      throw .usage(
+        "\(connection.name) has no subscription with which a message on '\(expectation.filter)' could come: 'sub' first"
+      )
     }
     if connection.store.lostCount > 0, !isInteractive {
       throw .usage(
@@ -248,7 +250,8 @@ extension Shell {
     throw ShellError(
       .expectationNotMet,
       "expected the end of \(connection.name)" + (reason.map { " for the reason \($0.rawValue) (\($0))" } ?? ""),
-      details: others.isEmpty ? ["it is still there after \(milliseconds(.now - began))"] : others.map { "it ended: \($0.error)" })
+      details: others.isEmpty
+        ? ["it is still there after \(milliseconds(.now - began))"] : others.map { "it ended: \($0.error)" })
   }
 
   private func passed(_ message: KeptMessage, after time: Duration) {

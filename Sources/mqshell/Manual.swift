@@ -9,8 +9,9 @@ extension ShellSettings {
     let texts = own.map { option in
       (option.spellings.first ?? "") + (option.valueName.map { " \($0)" } ?? "") + ", " + option.plainSummary
     }
-    return
-      "\(verb.options.count < 10 ? " Options: " : " Besides the options above, -c, and: ")\(texts.joined(separator: "; "))."
+    let beginning =
+      verb.options.count < 10 ? " Options: " : " Besides the options above, which have all letters of mqsub here: "
+    return beginning + texts.joined(separator: "; ") + "."
   }
 
   static let paragraphs = [

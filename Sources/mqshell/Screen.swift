@@ -247,7 +247,7 @@ final class Screen {
 /// Lets as many messages through as a person can take in, and counts the others: a burst is shown, and of a flood so few each
 /// second that what is said about it stays on the screen.
 private struct FloodGate {
-  private static let burst = 100
+  private static let burst = 200
   private static let sample = 10
   private static let window: Duration = .seconds(1)
 

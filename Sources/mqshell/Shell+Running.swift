@@ -189,8 +189,8 @@ extension Shell {
     jobs = []
     isCancelled = false
     isLeaving = false
-    place = nil
-    for command in finals.reversed() {
+    for (command, place) in finals.reversed() {
+      self.place = place
       do throws(ShellError) { try execute(command) } catch {
         report(error)
         status = status ?? error.status

@@ -51,8 +51,8 @@ final class Shell {
 
   var preferences: Preferences
   var variables: Variables
-  /// What `finally` has put off.
-  var finals: [Command] = []
+  /// What `finally` has put off, and where that stood.
+  var finals: [(command: Command, place: String?)] = []
   var tap: TAPReport?
   /// Where the line stands that is run, as FILE:LINE.
   var place: String?

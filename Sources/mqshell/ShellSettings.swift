@@ -36,7 +36,7 @@ struct ShellSettings: Sendable {
   static func namesBroker(_ invocation: Invocation) -> Bool {
     invocation.uses.contains { use in
       use.option < tool.commandLine.options.count
-        && ["--host", "--url"].contains(tool.commandLine.options[use.option].name)
+        && ["--host", "--url", "--unix"].contains(tool.commandLine.options[use.option].name)
     }
   }
 

@@ -43,7 +43,7 @@ extension Verb {
         """,
       options: OpenWords.options.descriptions,
       mainOptions: [
-        "--username", "--pw-from", "--tls", "--cafile", "--protocol-version", "--id", "--disable-clean-session", "-x",
+        "--username", "--pw-from", "--tls", "--protocol-version", "--id", "--disable-clean-session", "-x",
       ],
       examples: [
         Example("The broker of this machine.", "open localhost"),
@@ -183,9 +183,10 @@ extension Shell {
   private func connectionPlan(_ settings: ConnectionSettings) throws(ShellError) -> ConnectionPlan {
     var plan = try reading { () throws(UsageError) in try settings.plan(compatibility) }
     plan.goesOnAfterInterrupt = isInteractive
-    try withoutSignals { [invocation, diagnostics] () throws(ShellError) in
+    let readPassword = { [invocation, diagnostics] () throws(ShellError) in
       try reading { () throws(UsageError) in try plan.readPassword(invocation, diagnostics) }
     }
+    if plan.asksAtTerminal { try withoutSignals(readPassword) } else { try readPassword() }
     return plan
   }
 

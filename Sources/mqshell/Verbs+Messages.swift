@@ -56,8 +56,8 @@ extension Verb {
     Verb(
       name: "pub", section: .messages, form: "[OPTION]... TOPIC [PAYLOAD]", summary: "publish a message",
       details: """
-        The payload is the rest of the line as it is typed, or what @FILE, hex:01ff, base64:Af8= or null stands for; \\@ begins a \
-        text with @. At QoS 1 and 2 the command ends when the broker has acknowledged, and fails when it refuses.
+        The payload is the rest of the line as it is typed, but for quotes, ; and ${NAME} ('help language'), or what @FILE, \
+        hex:01ff, base64:Af8= or null stands for; \\@ begins a text with @. At QoS 1 and 2 the command ends when the broker has acknowledged, and fails when it refuses.
         """,
       options: PublishWords.options.descriptions,
       examples: [

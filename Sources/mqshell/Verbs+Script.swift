@@ -7,7 +7,8 @@ extension Verb {
   static let scriptVerbs: [Verb] = [
     Verb(
       name: "every", section: .scripts, form: "[TIME COMMAND]", summary: "run a command again and again, until 'stop'",
-      details: "The times are counted from the first one, so that nothing adds up. Alone it lists what runs, with its numbers.",
+      details:
+        "The times are counted from the first one, so that nothing adds up. Alone it lists what runs, with its numbers.",
       examples: [
         Example("A beat.", "every 5s pub alive ${now}"), Example("On another connection.", "every 1s @hall pub t 1"),
         Example("No more.", "stop"),
@@ -49,12 +50,12 @@ extension Verb {
       examples: [
         Example("Leave nothing behind.", "finally clear t/${run}/#"),
         Example("On a connection of that name.", "finally @b pub state idle"),
-        Example("See what is left.", "finally get t/${run}/#"),
+        Example("See what is left.", "finally clear --dry-run t/${run}/#"),
       ]
     ) { (shell, call) throws(ShellError) in
       var command = try call.command(from: call.words, "finally")
       command.connection = command.connection ?? call.connectionName ?? shell.currentName.map { Array($0.utf8) }
-      shell.finals.append(command)
+      shell.finals.append((command, shell.place))
     },
     Verb(
       name: "test", section: .scripts, form: "NAME", summary: "name the expectations that follow",
@@ -87,7 +88,7 @@ extension Verb {
       name: "source", section: .scripts, form: "FILE", summary: "run the commands in a file",
       details: "It ends at the first that fails.",
       examples: [
-        Example("A script.", "source lamp.mq"), Example("One that was saved.", "save session.mq; source session.mq"),
+        Example("A script.", "source lamp.mq"), Example("One that was saved.", "source session.mq"),
         Example("The same from outside.", "!mqshell lamp.mq"),
       ]
     ) { (shell, call) throws(ShellError) in

@@ -1,4 +1,5 @@
 import CommandLineTool
+import MQTTClient
 import Testing
 
 struct HexTests {

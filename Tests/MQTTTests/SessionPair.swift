@@ -77,6 +77,7 @@ final class SessionPair {
 
   /// Everything that wants to leave, which the network takes.
   func output() -> [UInt8] {
+    session.fillOutput()
     let bytes = session.withOutput { Array($0) }
     if !bytes.isEmpty { session.outputTaken(bytes.count, at: now) }
     return bytes

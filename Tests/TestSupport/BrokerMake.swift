@@ -15,7 +15,7 @@ public enum BrokerMake: String, CaseIterable, Sendable {
   }
 
   /// How long it may take to start on a busy machine.
-  var patience: Duration { self == .rabbitmq ? .seconds(120) : .seconds(60) }
+  var patience: Duration { self == .rabbitmq || self == .ejabberd ? .seconds(120) : .seconds(60) }
 
   func configure(_ setup: inout BrokerSetup) throws {
     switch self {

@@ -20,7 +20,9 @@ public final class MessageProxy: Sendable {
 
   /// A message that was passed on, or was to be.
   public struct Passage: Sendable {
+    /// The number of the publisher that it is from.
     public var publisher: Int
+    /// Its number among that publisher's messages.
     public var sequence: Int
     /// From the broker to a client; else from a client to the broker.
     public var isDelivery: Bool

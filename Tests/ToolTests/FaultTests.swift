@@ -327,6 +327,18 @@ import Testing
       try refusing(&kept, "20 03 00 89 00").options + ["-V", "5"]
     },
     Fault(
+      testDescription: "5: the broker does not prove that it knows the password", status: 21,
+      words: ["did not prove that it knows the password", "is it the right one?"],
+      command: ["mqpub", "-t", "t", "-m", "x", "-u", "ann", "-P", "sesame", "--auth-method", "SCRAM-SHA-256"]
+    ) { kept in
+      try scripted(&kept) { connection in
+        try connection.expectConnect(level: 5)
+        try connection.send("20 03 00 00 00")
+        try connection.expect("e0 01 87")
+        try connection.waitForClose()
+      }.options
+    },
+    Fault(
       testDescription: "5: the broker has moved", status: 157, words: ["server moved", "at other.example"]
     ) { kept in
       try refusing(&kept, "20 r* 00 9d [ 1c s* 'other.example' ]").options + ["-V", "5"]

@@ -85,7 +85,7 @@ import Testing
     if feature == .properties, !hasProperties { return nil }
     let quirk = Quirk.all.first { $0.isAbout(broker.make, feature, version: column.version, over: column.transport) }
     let trial = FeatureTrial(
-      listener: listener, version: column.version, hasProperties: hasProperties,
+      version: column.version, hasProperties: hasProperties,
       options: try options(for: listener, of: broker.make),
       prefix: "interop/\(number)", patience: quirk == nil ? 8 : 2)
     do {

@@ -22,9 +22,8 @@ struct FeatureFailure: Error, CustomStringConvertible {
   let description: String
 }
 
-/// The tools against one listener of a broker: each method shows a feature, or throws what was seen instead.
+/// The tools against a broker: each method shows a feature, or throws what was seen instead.
 struct FeatureTrial {
-  let listener: ForeignBroker.Listener
   /// The word after `-V`; nil leaves it to the tool.
   let version: String?
   /// Whether MQTT 5 will be spoken.
@@ -173,7 +172,7 @@ struct FeatureTrial {
 
   private func start(_ tool: String, _ arguments: [String], input: ToolProcess.Input = .none) throws -> ToolProcess {
     // Notices tell when a tool is ready. The tool's own limit ends it, so that a test that has to end it tells of a hang.
-    let limits = ["--log", "notice", "-W", "\(patience)"]
+    let limits = ["--log", "notice", "-W", "\(patience)", "--connect-timeout", "3"]
     return try ToolProcess(tool, options + versionOptions + arguments + limits, input: input)
   }
 

@@ -29,9 +29,6 @@ struct Quirk {
         make: .rumqttd, feature: .largePayload, transports: [.ws, .wss], words: "timed out",
         meaning: "it takes them over WebSocket, but never sends them"),
       Quirk(
-        make: .amqtt, feature: .will, versions: [nil], words: "while waiting for CONNACK",
-        meaning: "it leaves a CONNECT of MQTT 5 with a will unanswered: -V 311 is needed"),
-      Quirk(
         make: .rabbitmq, feature: .qos2, words: "came with QoS 1",
         meaning: "it grants QoS 1, and answers a publish at QoS 2 with PUBACK"),
       Quirk(

@@ -70,12 +70,33 @@ import Testing
   func connectTimeout() throws {
     let broker = try ScriptedBroker()
     let tool = try ToolProcess.run(
-      "mqpub", broker.options + ["-t", "t", "-m", "x", "--connect-timeout", "200ms", "--retry", "1"])
+      "mqpub", broker.options + ["-V", "311", "-t", "t", "-m", "x", "--connect-timeout", "200ms", "--retry", "1"])
     #expect(tool.end == .exited(27))
     #expect(tool.errorText.contains("sent no CONNACK within 200 ms"))
     _ = try broker.accept()
     _ = try broker.accept()
     try broker.noConnection(for: .zero)
+  }
+
+  @Test("-V auto: a broker that leaves CONNECT of MQTT 5 unanswered is tried with 3.1.1 in the second half of the time")
+  func silenceAboutVersion() throws {
+    let broker = try ScriptedBroker()
+    let cache = try TemporaryFolder()
+    let environment = ["XDG_CACHE_HOME": cache.path]
+    // Twice: silence is not remembered, for it says less of a broker than an answer.
+    for _ in 1...2 {
+      let tool = try ToolProcess(
+        "mqpub", broker.options + ["-t", "t", "-m", "x", "--connect-timeout", "1"], environment: environment)
+      let first = try broker.accept()
+      try first.expectConnect(level: 5)
+      try first.waitForClose()
+      let second = try broker.acceptConnect(level: 4)
+      try second.expect("30 r4 s1 't' 'x'")
+      try second.expect("e0 00")
+      second.close()
+      try tool.wait()
+      expectSuccess(tool)
+    }
   }
 
   @Test("-W limits the whole run: before CONNACK, and while an acknowledgement is awaited")

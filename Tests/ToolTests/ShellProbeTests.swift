@@ -23,7 +23,12 @@ struct ShellProbeTests {
     let found = Dictionary(uniqueKeysWithValues: report.results.map { ("\($0.section): \($0.name)", $0) })
     let no = report.results.filter { $0.verdict != "yes" && $0.verdict != "value" }.map(\.name)
     // 2.0 sends no topic aliases; 2.1 does.
-    #expect(no == ["response information", "topic aliases from the broker"], "\(tool.outputText)")
+    let lacks = [
+      "response information", "topic aliases from the broker", "topic with U+FFFF", "topic with a control character",
+    ]
+    #expect(no == lacks, "\(tool.outputText)")
+    #expect(found["Access: unknown authentication method"]?.detail == "refused: bad authentication method")
+    #expect(found["Delivery: unacknowledged at a time"]?.detail == "20 messages")
     #expect(found["Limits that it tells (MQTT 5): receive maximum"]?.detail == "20")
     #expect(found["Subscriptions: overlapping subscriptions"]?.detail == "2 copies")
     #expect(found["Sessions and wills: taken over by the same identifier"]?.detail.contains("no reason") == true)
@@ -49,6 +54,40 @@ struct ShellProbeTests {
       lines.contains {
         $0.hasPrefix("payload of 100,000 bytes no 49") || $0.hasPrefix("payload of 100,000 bytes no 50")
       })
+  }
+
+  @Test(
+    "TLS versions, WebSocket paths and access without a password are asked for where there is such a thing",
+    .needs("openssl"))
+  func transports() throws {
+    let certificates = try Certificates.shared()
+    let (tls, webSocket) = (RealBroker.Listener.tls(try certificates.issue()), RealBroker.Listener.webSocket)
+    let broker = try RealBroker(listeners: [tls, webSocket], users: ["ann": "secret"])
+    let ways = [
+      "mqtts://localhost:\(broker.port(of: tls)) --cafile \(certificates.root.certificate)",
+      "ws://127.0.0.1:\(broker.port(of: webSocket))/mqtt",
+    ]
+    let found = try ways.map { way in
+      let tool = try ToolProcess("mqshell", ["-c", "open \(way) -u ann -P secret; probe"])
+      try tool.waitForOutput("Limits that it tells")
+      // The rest is seen elsewhere.
+      tool.signal(SIGTERM)
+      #expect(try tool.wait() == .signaled(SIGTERM))
+      let access = tool.outputText.components(separatedBy: "Access\n").last?.components(separatedBy: "\n\n").first ?? ""
+      return access.split(separator: "\n").map { $0.split(separator: " ").prefix(6).joined(separator: " ") }
+    }
+    let access = [
+      "without user name and password no", "unknown authentication method refused: bad authentication",
+    ]
+    for (rows, own) in zip(
+      found,
+      [
+        ["TLS 1.2 yes ", "TLS 1.3 yes "],
+        ["WebSocket path / yes", "WebSocket path /mqtt yes", "WebSocket path /ws yes"],
+      ])
+    {
+      #expect(rows.count == 2 + own.count && zip(rows, access + own).allSatisfy { $0.hasPrefix($1) }, "\(rows)")
+    }
   }
 
   @Test("a broker that never answers does not hold it for long")

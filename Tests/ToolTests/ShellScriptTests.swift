@@ -76,55 +76,104 @@ struct ShellScriptTests {
         """)
   }
 
-  @Test(
-    "with any of its values changed it fails, and says where and why",
-    arguments: [
-      ("payload = gone", "payload = here", 30, "example.mq:9: expected a message on 't/", "payload was gone"),
-      ("payload = gone", "qos = 1", 30, "with qos = \"1\"", "qos was 0"),
-      ("@b sub t/${run}/will", "@b sub t/${run}/other", 1, "example.mq:9: b has no subscription", ""),
-      ("close --drop", "close", 30, "example.mq:9: expected a message on", "nothing came"),
-      (".n = 1", ".n = 2", 30, "example.mq:12: expected a message on 't/", ".n was 1"),
-      (".n = 1", ".m = 1", 30, "example.mq:12:", "it has no .m"),
-      ("{\"n\":1}", "{\"n\":\"2\"}", 30, "example.mq:12:", ".n was \"2\""),
-      ("pub -q 1 t", "pub -q 0 t", 30, "example.mq:12:", "nothing came"),
-      ("expect t/${run}/cmd", "expect 2 t/${run}/cmd", 30, "expected 2 messages on", "only 1 came"),
-      ("open a=BROKER -i dev-${run} -c -V 5 -x 60\n", "open a=BROKER\n", 1, "example.mq:12: a has no subscription", ""),
-      ("fails 135", "fails 128", 30, "example.mq:13: it failed with status 135, not 128: the broker refused", ""),
-      ("fails 135", "fails", 0, "", ""),
-      ("forbidden/x", "t/allowed", 30, "example.mq:13: it did not fail with status 135", ""),
-      ("@b pub -q 1 t", "@c pub -q 1 t", 1, "example.mq:10: there is no connection c", ""),
-      ("${run}/cmd {", "${runs}/cmd {", 1, "example.mq:10: column 15: unknown variable ${runs}", ""),
-      (
-        "expect t/${run}/will payload", "expect t/${run}/will paylode", 1,
-        "example.mq:9: column 25: a test begins with", ""
-      ),
-    ])
-  func exampleChanged(old: String, new: String, status: Int32, message: String, detail: String) throws {
-    let tool = try runExample(try Self.broker(), []) { script in
-      #expect(script.contains(old))
-      return script.replacingOccurrences(of: old, with: new).replacingOccurrences(of: "within 5s", with: "within 300ms")
+  /// A change of the example, the line that fails then, and what is said there.
+  struct Change: Sendable, CustomTestStringConvertible {
+    var old: String
+    var new: String
+    var status: Int32 = 30
+    var line: Int
+    var words: [String]
+
+    init(_ old: String, _ new: String, _ status: Int32 = 30, line: Int, _ words: String...) {
+      (self.old, self.new, self.status, self.line, self.words) = (old, new, status, line, words)
     }
-    #expect(tool.end == .exited(status))
-    for text in [message, detail] where text != "" { #expect(tool.errorText.contains(text), "\(tool.errorText)") }
-    if status == 0 { expectSuccess(tool) }
+    var testDescription: String { "\(old) → \(new)" }
+  }
+
+  private static let firstOpen = "open a=BROKER -i dev-${run} -c -V 5 -x 60 --will"
+  private static let secondOpen = "open a=BROKER -i dev-${run} -c -V 5 -x 60\n"
+  private static let sessionIsGone = "a has no subscription with which a message on 't/"
+
+  /// Every value of the example, changed. Whatever else holds of them: host and identifier of b, and how long the session
+  /// is kept after its second connection, could be others.
+  static let changes = [
+    Change(firstOpen, "open a=127.0.0.1:1 -V 5 --will", 14, line: 2, "cannot connect to 127.0.0.1:1"),
+    Change("open a=BROKER", "open c=BROKER", 1, line: 5, "there is no connection a"),
+    Change(firstOpen, "open a=BROKER -i other-${run} -c -V 5 -x 60 --will", 1, line: 12, sessionIsGone),
+    Change(firstOpen, "open a=BROKER -i dev-${run} -c -V 311 -x 60 --will", 1, line: 2, "-x: needs MQTT 5"),
+    Change(firstOpen, "open a=BROKER -i dev-${run} -c -V 5 -x 0 --will", 1, line: 12, sessionIsGone),
+    Change("--will-topic t/${run}/will", "--will-topic t/${run}/other", line: 9, "on 't/", "nothing came"),
+    Change("--will-payload gone", "--will-payload went", line: 9, "payload = \"gone\"", "payload was went"),
+    Change("open b=BROKER", "open b=127.0.0.1:1", 14, line: 3, "cannot connect to 127.0.0.1:1"),
+    Change("open b=BROKER", "open d=BROKER", 1, line: 6, "there is no connection b"),
+    Change("finally @b clear", "finally @c clear", 1, line: 4, "there is no connection c"),
+    Change("finally @b clear t/${run}/#", "finally @b clear t/#/x", 1, line: 4, "# is the last level"),
+    Change("@a sub -q 1", "@a sub -q 0", line: 12, "on 't/", "nothing came"),
+    Change("@a sub -q 1", "@b sub -q 1", line: 12, "on 't/", "nothing came"),
+    Change("sub -q 1 t/${run}/cmd", "sub -q 1 t/${run}/other", line: 12, "on 't/", "nothing came"),
+    Change("@b sub t/${run}/will", "@a sub t/${run}/will", 1, line: 9, "b has no subscription"),
+    Change("@b sub t/${run}/will", "@b sub t/${run}/other", 1, line: 9, "b has no subscription"),
+    Change("close --drop", "close", line: 9, "expected a message on", "nothing came"),
+    Change("@a close", "@b close", 1, line: 9, "there is no connection b"),
+    Change("expect t/${run}/will", "expect t/${run}/other", 1, line: 9, "b has no subscription"),
+    Change("expect t/${run}/will payload", "expect t/${run}/will paylode", 1, line: 9, "a test begins with"),
+    Change("payload = gone", "qos = 1", line: 9, "with qos = \"1\"", "qos was 0"),
+    Change("payload = gone", "payload != gone", line: 9, "with payload != \"gone\"", "payload was gone"),
+    Change("payload = gone", "payload = here", line: 9, "with payload = \"here\"", "payload was gone"),
+    Change("@b pub -q 1 t", "@c pub -q 1 t", 1, line: 10, "there is no connection c"),
+    Change("pub -q 1 t", "pub -q 0 t", line: 12, "nothing came"),
+    Change("pub -q 1 t/${run}/cmd", "pub -q 1 t/${run}/other", line: 12, "nothing came"),
+    Change("${run}/cmd {", "${runs}/cmd {", 1, line: 10, "column 15: unknown variable ${runs}"),
+    Change("{\"n\":1}", "{\"n\":\"2\"}", line: 12, "with .n = \"1\"", ".n was \"2\""),
+    Change("{\"n\":1}", "{\"m\":1}", line: 12, "with .n = \"1\"", "it has no .n"),
+    Change(secondOpen, "open c=BROKER\n", 1, line: 12, "there is no connection a"),
+    Change(secondOpen, "open a=BROKER -i other-${run} -c -V 5 -x 60\n", 1, line: 12, sessionIsGone),
+    Change(secondOpen, "open a=BROKER -i dev-${run} -V 5 -x 60\n", 1, line: 12, sessionIsGone),
+    Change("@a expect", "@b expect", 1, line: 12, "b has no subscription"),
+    Change("expect t/${run}/cmd", "expect 2 t/${run}/cmd", line: 12, "expected 2 messages on", "only 1 came"),
+    Change(".n = 1", ".m = 1", line: 12, "with .m = \"1\"", "it has no .m"),
+    Change(".n = 1", ".n > 1", line: 12, "with .n > \"1\"", ".n was 1"),
+    Change(".n = 1", ".n = 2", line: 12, "with .n = \"2\"", ".n was 1"),
+    Change("fails 135", "fails 128", line: 13, "it failed with status 135, not 128: the broker refused"),
+    Change("@b pub -q 1 forbidden", "@c pub -q 1 forbidden", 1, line: 13, "there is no connection c"),
+    Change("pub -q 1 forbidden", "pub -q 0 forbidden", line: 13, "it did not fail with status 135"),
+    Change("forbidden/x", "t/allowed", line: 13, "it did not fail with status 135"),
+  ]
+
+  @Test(
+    "with any of its values changed it fails, and one line says where, what was wanted and what came",
+    arguments: changes)
+  func exampleChanged(change: Change) throws {
+    let tool = try runExample(try Self.broker(), []) { script in
+      #expect(script.components(separatedBy: change.old).count >= 2)
+      // The first place that has it.
+      let changed = script.replacing(change.old, with: change.new, maxReplacements: 1)
+      return changed.replacingOccurrences(of: "within 5s", with: "within 300ms")
+    }
+    #expect(tool.end == .exited(change.status), "\(tool.errorText)")
+    // Without b there is no cleaning up, which says so itself.
+    let lines = tool.errorText.split(separator: "\n").filter { !$0.contains("example.mq:4: there is no connection b") }
+    #expect(lines.count == 1, "\(tool.errorText)")
+    #expect(lines.first?.contains("example.mq:\(change.line): ") == true, "\(tool.errorText)")
+    for words in change.words { #expect(tool.errorText.contains(words), "\(tool.errorText)") }
   }
 
   // MARK: Statuses
 
-  @Test(
-    "a script ends with the status of its first command that fails",
-    arguments: [
-      ("sub t/#", 0), ("nonsense", 1), ("pub", 1), ("sub a/#/b", 1), ("expect a+", 1), ("pub 'open", 1),
-      ("pub t/x ${nothing}", 1),
-      ("get t/nothing", 6), ("show", 6), ("pub -q 1 --require-subscribers t/x 1", 6),
-      ("pub -q 1 forbidden/x 1", 135), ("pub -q 2 forbidden/x 1", 135),
-      ("open x=127.0.0.1:1", 14), ("open x=no-such-host.invalid", 20), ("close; pub t/x 1", 1),
-      ("!exit 3", 69), ("req t/x hello within 200ms", 27), ("sub t/#; expect t/x within 100ms", 30),
-      ("fails pub -q 1 t/x 1", 30), ("fails 135 pub -q 1 forbidden/x 1", 0), ("source /no/such/file", 1),
-      ("pub t/x @/no/such/file", 1), ("save /dev/null", 74), ("sub t/#; finally nonsense", 1),
-      ("clear +/x", 1), ("use nobody", 1), ("stop 3", 1), ("set qos 3", 1), ("let run 1", 1),
-      ("sub t/x; quit; nonsense", 0),
-    ])
+  static let statuses: [(String, Int32)] = [
+    ("sub t/#", 0), ("nonsense", 1), ("pub", 1), ("sub a/#/b", 1), ("expect a+", 1), ("pub 'open", 1),
+    ("pub t/x ${nothing}", 1),
+    ("get t/nothing", 6), ("show", 6), ("pub -q 1 --require-subscribers t/x 1", 6),
+    ("pub -q 1 forbidden/x 1", 135), ("pub -q 2 forbidden/x 1", 135),
+    ("open x=127.0.0.1:1", 14), ("open x=no-such-host.invalid", 20), ("close; pub t/x 1", 1),
+    ("!exit 3", 69), ("req t/x hello within 200ms", 27), ("sub t/#; expect t/x within 100ms", 30),
+    ("fails pub -q 1 t/x 1", 30), ("fails 135 pub -q 1 forbidden/x 1", 0), ("source /no/such/file", 1),
+    ("pub t/x @/no/such/file", 1), ("save /dev/null", 74), ("sub t/#; finally nonsense", 1),
+    ("clear +/x", 1), ("use nobody", 1), ("stop 3", 1), ("set qos 3", 1), ("let run 1", 1),
+    ("sub t/x; quit; nonsense", 0),
+  ]
+
+  @Test("a script ends with the status of its first command that fails", arguments: statuses)
   func status(commands: String, status: Int32) throws {
     let tool = try run(try Self.broker(), commands)
     #expect(tool.end == .exited(status), "\(tool.errorText)")

@@ -32,8 +32,8 @@ struct ShellTerminalTests {
     let terminal = try shell(broker, subscribedTo: "#")
     try terminal.type("pub t/half 'typed before")
     try terminal.read(until: "typed before")
-    try publish(broker, "other", (1...90).map { "message \($0)" })
-    try terminal.read(until: "other  message 90\r\n")
+    try publish(broker, "other", (1...100).map { "message \($0)" })
+    try terminal.read(until: "other  message 100\r\n")
     // The line is drawn again below the message.
     try terminal.read(until: "127.0.0.1> pub t/half 'typed before")
     try terminal.type(" and after'\r")
@@ -50,7 +50,7 @@ struct ShellTerminalTests {
     let terminal = try shell(broker)
     try terminal.type("pub t/mine still")
     try publish(broker, "t/flood", (1...3000).map { "\($0)" })
-    try terminal.read(until: "messages not shown")
+    try terminal.read(until: " messages not shown, they come too fast")
     try terminal.read(until: "unread]> pub t/mine still")
     try terminal.type(" here\rlast 1\r")
     try terminal.read(until: "t/mine  still here")
@@ -187,6 +187,41 @@ struct ShellTerminalTests {
     try next.read(until: "t/b  2\r\n")
     try next.type("history 2\r")
     try next.read(until: "pub t/b 2\r\nhistory 2\r\n")
+  }
+
+  @Test("Ctrl-C at a question for a password ends the question, and a probe cleans up after it")
+  func interruptedQuestions() throws {
+    let broker = try RealBroker()
+    let terminal = try shell(broker)
+    try terminal.type("open other=127.0.0.1:\(broker.port) -u ann --pw-from prompt\r")
+    try terminal.read(until: "Password of ann at 127.0.0.1: ")
+    try terminal.type("\u{3}")
+    try terminal.read(until: "password: ")
+    try terminal.read(until: "127.0.0.1> ")
+    try terminal.type("probe\r")
+    try terminal.read(until: "retain as published")
+    try terminal.type("\u{3}")
+    try terminal.read(until: "127.0.0.1> ")
+    try terminal.type("get mqshell-probe/#\r")
+    try terminal.read(until: "the broker keeps no value of 'mqshell-probe/#'")
+  }
+
+  @Test("rows that the terminal has broken anew are taken off before the line is drawn again")
+  func rebroken() throws {
+    let broker = try RealBroker()
+    let terminal = try shell(broker)
+    // 11 columns of prompt and 100 more: two rows of 80, and the cursor in the third of 40, in the sixth of 20.
+    try terminal.type("pub t/x " + String(repeating: "y", count: 91) + "!")
+    try terminal.read(until: "!")
+    for (columns, above) in [(40, "\u{1b}[2A"), (20, "\u{1b}[5A"), (80, "\u{1b}[1A")] {
+      try terminal.resize(columns: columns, rows: 24)
+      try terminal.read(until: "\r\(above)\u{1b}[J")
+      try terminal.read(until: "!")
+    }
+    try terminal.resize(columns: 120, rows: 24)
+    try terminal.read(until: "\r\u{1b}[J")
+    try terminal.type("\r")
+    try terminal.read(until: "t/x  " + String(repeating: "y", count: 91) + "!\r\n")
   }
 
   @Test("an outage is told above the line, and in the prompt")

@@ -3,12 +3,20 @@ import Testing
 
 /// The ways to a broker.
 enum Transport: String, CaseIterable, Sendable {
-  case tcp, unix, tls, webSocket, scatteredWebSocket, webSocketOverTLS
+  case tcp, unix, tls, webSocket, webSocketOverTLS, scatteredWebSocket, scatteredWebSocketOverTLS
   case socks, httpProxy, tlsThroughSocks, tlsThroughHTTPProxy, webSocketThroughSocks, webSocketOverTLSThroughHTTPProxy
 
   fileprivate var usesTLS: Bool {
-    [.tls, .webSocketOverTLS, .tlsThroughSocks, .tlsThroughHTTPProxy, .webSocketOverTLSThroughHTTPProxy].contains(self)
+    switch self {
+    case .tls, .webSocketOverTLS, .scatteredWebSocketOverTLS, .tlsThroughSocks, .tlsThroughHTTPProxy,
+      .webSocketOverTLSThroughHTTPProxy:
+      true
+    default: false
+    }
   }
+
+  /// The server's frames are cut at every byte.
+  fileprivate var isScattered: Bool { self == .scatteredWebSocket || self == .scatteredWebSocketOverTLS }
 
   fileprivate var proxy: RealProxy.Kind? {
     switch self {
@@ -19,6 +27,7 @@ enum Transport: String, CaseIterable, Sendable {
   }
 
   fileprivate func listener() throws -> RealBroker.Listener {
+    if isScattered { return .plain }
     let pair = usesTLS ? try Certificates.shared().issue() : nil
     switch self {
     case .unix: return .unix
@@ -27,7 +36,7 @@ enum Transport: String, CaseIterable, Sendable {
     case .webSocketOverTLS, .webSocketOverTLSThroughHTTPProxy:
       let pair = try #require(pair)
       return .webSocketTLS(certificate: pair.certificate, key: pair.key)
-    case .tcp, .scatteredWebSocket, .socks, .httpProxy: return .plain
+    case .tcp, .socks, .httpProxy, .scatteredWebSocket, .scatteredWebSocketOverTLS: return .plain
     }
   }
 }
@@ -39,20 +48,25 @@ final class Way: Sendable {
   /// The options that lead to it.
   let options: [String]
   private let proxy: RealProxy?
+  private let tlsGateway: TLSGateway?
 
   init(_ transport: Transport, lines: [String] = []) throws {
     let listener = try transport.listener()
     broker = try RealBroker(listeners: listener == .plain ? [] : [listener], lines: lines)
-    gateway = transport == .scatteredWebSocket ? try WebSocketGateway(to: broker.port, style: .scattered) : nil
+    gateway = transport.isScattered ? try WebSocketGateway(to: broker.port, style: .scattered) : nil
+    tlsGateway =
+      transport == .scatteredWebSocketOverTLS
+      ? try TLSGateway(to: try #require(gateway).port, try Certificates.shared().issue()) : nil
     proxy = try transport.proxy.map { try RealProxy($0) }
-    let port = gateway?.port ?? broker.port(of: listener)
+    let port = tlsGateway?.port ?? gateway?.port ?? broker.port(of: listener)
     var options =
       switch transport {
       case .unix: ["--unix", broker.unixPath]
       case .tcp, .socks, .httpProxy: ["-h", "127.0.0.1", "-p", "\(port)"]
       // The name is looked up by the proxy, if there is one.
-      case .tls, .tlsThroughSocks, .tlsThroughHTTPProxy: ["-L", "mqtts://localhost:\(port)"]
-      case .webSocketOverTLS, .webSocketOverTLSThroughHTTPProxy: ["-L", "wss://localhost:\(port)/mqtt"]
+      case .tls, .tlsThroughSocks, .tlsThroughHTTPProxy: ["--url", "mqtts://localhost:\(port)"]
+      case .webSocketOverTLS, .webSocketOverTLSThroughHTTPProxy, .scatteredWebSocketOverTLS:
+        ["--url", "wss://localhost:\(port)/mqtt"]
       case .webSocket, .scatteredWebSocket, .webSocketThroughSocks: ["-h", "127.0.0.1", "-p", "\(port)", "--ws"]
       }
     if transport.usesTLS { options += ["--cafile", try Certificates.shared().root.certificate] }
@@ -64,6 +78,8 @@ final class Way: Sendable {
 /// Every way to a broker, for each tool.
 @Suite(.needs("mosquitto", "microsocks", "tinyproxy", "openssl"))
 struct TransportTests {
+  private static let each: [Transport] = [.tcp, .tls, .webSocket, .webSocketOverTLS, .unix, .socks, .httpProxy]
+
   @Test("a value goes through, published and received, whatever its size", arguments: Transport.allCases)
   func value(transport: Transport) throws {
     let way = try Way(transport)
@@ -81,9 +97,65 @@ struct TransportTests {
     #expect(way.gateway?.faults ?? [] == [])
   }
 
-  @Test("[MQTT-6.0.0-2] a stream goes through WebSocket however the server cuts its frames", arguments: qualities)
-  func stream(qos: String) throws {
-    let way = try Way(.scatteredWebSocket, lines: ["max_queued_messages 0", "max_inflight_messages 0"])
+  @Test(
+    "every tool does its work over every transport",
+    arguments: each, ["mqpub", "mqsub", "mqrr", "mqshell"])
+  func pair(transport: Transport, tool: String) throws {
+    let way = try Way(transport)
+    let direct = way.broker.options
+    switch tool {
+    case "mqpub":
+      expectSuccess(try ToolProcess.run(tool, way.options + ["-t", "t", "-m", "21.5", "-q", "1", "-r"]))
+      #expect(try ToolProcess.run("mqsub", direct + ["-t", "t", "-C", "1"]).outputText == "21.5\n")
+    case "mqsub":
+      expectSuccess(try ToolProcess.run("mqpub", direct + ["-t", "t", "-m", "21.5", "-q", "1", "-r"]))
+      #expect(try ToolProcess.run(tool, way.options + ["-t", "t", "-C", "1"]).outputText == "21.5\n")
+    case "mqrr":
+      let responder = try ToolProcess(tool, way.options + ["-t", "ask", "--serve-echo", "--log", "notice"])
+      try responder.waitForErrors("subscribed to")
+      let request = try ToolProcess.run(tool, way.options + ["-t", "ask", "-m", "question"])
+      expectSuccess(request)
+      #expect(request.outputText == "question\n")
+    default:
+      let script = "sub t; pub -q 1 t 21.5; expect t payload = 21.5 within 5s"
+      let shell = try ToolProcess.run(tool, way.options + ["-c", script])
+      #expect(shell.end == .exited(0), "\(shell.errorText)")
+    }
+  }
+
+  @Test("mqbench does its work over every transport, all at the same time")
+  func bench() throws {
+    let words = ["load", "--warm-up", "0.1", "--duration", "0.5", "--rate", "100"]
+    let runs = try Self.each.map { transport in
+      let way = try Way(transport)
+      return (transport, way, try ToolProcess("mqbench", words + way.options))
+    }
+    for (transport, _, tool) in runs {
+      #expect(try tool.wait() == .exited(0), "\(transport): \(tool.errorText)")
+      #expect(tool.outputText.contains(" 0 lost"), "\(transport): \(tool.outputText)")
+    }
+  }
+
+  @Test(
+    "[MQTT-6.0.0-2] all that is shown over TCP shows itself over WebSocket whose frames are cut at every byte",
+    arguments: [(.scatteredWebSocket, "311"), (.scatteredWebSocketOverTLS, "5")] as [(Transport, String)])
+  func features(transport: Transport, version: String) throws {
+    let way = try Way(transport)
+    for (number, feature) in Feature.allCases.enumerated() where feature != .largePayload {
+      if feature == .properties, version != "5" { continue }
+      let trial = FeatureTrial(
+        version: version, hasProperties: version == "5", options: way.options,
+        prefix: "cut/\(number)", patience: 8)
+      #expect(throws: Never.self, "\(feature.rawValue)") { try trial.show(feature) }
+    }
+    #expect(way.gateway?.faults ?? [] == [])
+  }
+
+  @Test(
+    "[MQTT-6.0.0-2] a stream goes through WebSocket however the server cuts its frames",
+    arguments: [.scatteredWebSocket, .scatteredWebSocketOverTLS] as [Transport], qualities)
+  func stream(transport: Transport, qos: String) throws {
+    let way = try Way(transport, lines: ["max_queued_messages 0", "max_inflight_messages 0"])
     let count = 3_000
     let subscriber = try ToolProcess(
       "mqsub", way.options + ["-t", "t", "-q", qos, "-C", "\(count)", "--log", "notice"])

@@ -1,4 +1,5 @@
 public import MQTT
+internal import MQTTClient
 
 /// Messages to publish, read from JSON objects of the form that `JSONOutput` writes.
 ///

@@ -1,4 +1,5 @@
 internal import MQTT
+internal import MQTTClient
 
 extension ConnectionSettings {
   /// The options of the group for a tool that lends its connection settings; `takeTopic` gets the topic of a URL.
@@ -81,8 +82,19 @@ extension ConnectionSettings {
       OptionDescription(
         short: "p", long: "port", value: .one("PORT"), section: .connection,
         summary: "port of the broker (1883, with TLS 8883, WebSocket 80 or 443)",
-        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.")
+        details: "Where 8883 is given, TLS is spoken. 0 makes the host the path of a unix socket.",
+        implications: [("--srv", "of the SRV record")])
     ) { (settings, value) throws(UsageError) in settings.port = try value.number(in: 0...65_535) },
+    Option(
+      OptionDescription(
+        short: "S", long: "srv", section: .connection,
+        summary: "find the broker by the SRV records of the domain {--host}",
+        details: """
+          They are those of _mqtt._tcp.HOST, with TLS of _secure-mqtt._tcp.HOST, and name hosts and ports, which are tried by \
+          priority and weight until one takes the connection. The certificate still has to be for {--host}. There are no such \
+          records for WebSocket.
+          """)
+    ) { $0.usesService = true },
     Option(
       OptionDescription(
         short: "A", value: .one("ADDRESS"), section: .connection,
@@ -116,6 +128,18 @@ extension ConnectionSettings {
     ) { (settings, value) throws(UsageError) in
       guard !value.bytes.isEmpty else { throw UsageError("the path is missing") }
       settings.password.set(.source(.file(path: value.bytes)))
+    },
+    Option(
+      OptionDescription(
+        long: "auth-method", value: .one("METHOD"), section: .connection,
+        summary: "prove the password instead of sending it: SCRAM-SHA-1, SCRAM-SHA-256 or SCRAM-SHA-512",
+        details: """
+          The enhanced authentication of MQTT 5. It needs {--username} and a password, neither of which CONNECT has then. A broker that \
+          does not prove that it knows the password, too, is not spoken with. Characters beyond ASCII count as they are typed, \
+          without the preparation of RFC 4013.
+          """)
+    ) { (settings, value) throws(UsageError) in
+      settings.authentication = try value.choice(SCRAMMechanism.allCases.map { ($0.rawValue, $0) })
     },
     Option(
       OptionDescription(

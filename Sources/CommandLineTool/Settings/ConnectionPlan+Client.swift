@@ -18,6 +18,7 @@ extension ConnectionPlan {
     var client = ClientSettings(
       endpoint: endpoint, session: session,
       reconnect: ReconnectPolicy(limit, maximumTime: retryTime, outlivesConnection: reconnects))
+    client.authentication = authentication
     client.proxy = proxy
     client.webSocket = webSocket
     client.localAddress = bindAddress

@@ -32,9 +32,14 @@ extension ConnectionPlan {
         System.removeFromEnvironment(variable)
       }
     }
-    if tls == nil, !isLoopback, connect.password != nil || passwordSource != nil {
+    if tls == nil, authentication == nil, !isLoopback, connect.password != nil || passwordSource != nil {
       diagnostics.advice("the password goes to \(host) unencrypted: whoever is on the way can read it")
     }
+  }
+
+  /// Whether `readPassword` asks somebody at the terminal, and so must not be called while the tool catches signals.
+  public var asksAtTerminal: Bool {
+    [passwordSource, proxyPasswordSource, tls?.passphraseSource, tls?.sharedKeySource].contains(.prompt)
   }
 
   private mutating func readTLSSecrets(_ diagnostics: Diagnostics) throws(UsageError) {

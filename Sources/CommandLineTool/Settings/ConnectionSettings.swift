@@ -12,9 +12,12 @@ public struct ConnectionSettings: Sendable {
   /// The unix socket that takes the place of the host.
   var unixPath: String?
   var port: Int?
+  /// `-S`: the host is a domain whose SRV records say where the broker is.
+  var usesService = false
   var bindAddress: String?
   var userName = Credential<[UInt8]>()
   var password = Credential<Password>()
+  var authentication: SCRAMMechanism?
 
   // MARK: What lies between
 
@@ -144,6 +147,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var port: UInt16
   /// The broker's unix socket, which takes the place of host and port.
   public var unixPath: String?
+  /// Whether the host is a domain whose SRV records say where the broker is.
+  public var usesService: Bool
   /// How an HTTP server is asked to speak WebSocket, if one is.
   public var webSocket: WebSocketSettings?
   /// What stands between, if something does.
@@ -162,6 +167,8 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var hasGivenIdentifier: Bool
   /// Where the password is that is not in the packet.
   public var passwordSource: SecretSource?
+  /// How to prove that we know the password, if it is not sent.
+  public var authentication: SCRAMMechanism?
   /// The properties of the DISCONNECT packet that ends the connection.
   public var disconnectProperties: Properties
   /// How many messages of QoS 1 and 2 may wait for their acknowledgement at a time, besides what the broker says.
@@ -182,7 +189,10 @@ public struct ConnectionPlan: Hashable, Sendable {
   public var goesOnAfterInterrupt = false
 
   /// Where the broker listens.
-  public var endpoint: Endpoint { unixPath.map { .unix(path: $0) } ?? .tcp(host: host, port: port) }
+  public var endpoint: Endpoint {
+    if let unixPath { return .unix(path: unixPath) }
+    return usesService ? .service(domain: host, isSecure: tls != nil) : .tcp(host: host, port: port)
+  }
 }
 
 extension ConnectionSettings {
@@ -205,6 +215,9 @@ extension ConnectionSettings {
     guard password == nil && passwordSource == nil || userName != nil || first.hasPasswordAlone else {
       throw UsageError("a password needs a user name on \(first): give one with -u")
     }
+    if authentication != nil, userName == nil || password == nil && passwordSource == nil {
+      throw UsageError("--auth-method: needs a user name and a password: give them with -u and --pw-from")
+    }
     let connect = ConnectPacket(
       protocolVersion: first, clientIdentifier: try clientIdentifier(compatibility, first), cleanStart: !keepsSession,
       keepAlive: keepAlive, userName: userName, password: password, will: try will(),
@@ -213,15 +226,29 @@ extension ConnectionSettings {
     let webSocket = try webSocketSettings()
     let standardPort = compatibility.port(usesTLS: tls != nil, usesWebSocket: webSocket != nil)
     var plan = ConnectionPlan(
-      host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, webSocket: webSocket, tls: tls,
+      host: host, port: UInt16(port ?? standardPort), unixPath: unixPath, usesService: usesService,
+      webSocket: webSocket, tls: tls,
       bindAddress: bindAddress, version: version, connect: connect, hasGivenIdentifier: hasGivenIdentifier,
-      passwordSource: passwordSource, disconnectProperties: try properties.properties(for: .disconnect),
+      passwordSource: passwordSource, authentication: authentication,
+      disconnectProperties: try properties.properties(for: .disconnect),
       maximumInflight: maximumInflight,
       connectTimeout: connectTimeout, timeout: timeout, retryLimit: retryLimit, retryTime: retryTime,
       reconnects: reconnects, isStrict: isStrict)
+    if usesService { try checkService(plan) }
     plan.proxy = try proxySettings(to: plan.endpoint)
     plan.proxyPasswordSource = proxyPassword
     return plan
+  }
+
+  /// Refuses what SRV records leave no room for.
+  private func checkService(_ plan: ConnectionPlan) throws(UsageError) {
+    let others: [(String, Bool)] = [
+      ("-p: the port is part of the SRV record that -S looks for", port != nil),
+      ("-S: a unix socket has no SRV record", plan.unixPath != nil),
+      ("-S: there are no SRV records for WebSocket", plan.webSocket != nil),
+      ("-S: a proxy looks no SRV records up", proxy != nil),
+    ]
+    if let other = others.first(where: \.1) { throw UsageError(other.0) }
   }
 
   /// The path of the unix socket, if that is what is meant: port 0 makes the host one.
@@ -240,6 +267,7 @@ extension ConnectionSettings {
     var needing = option
     if sessionExpiryInterval != nil { needing = "-x" }
     if !properties.values.isEmpty { needing = "-D" }
+    if authentication != nil { needing = "--auth-method" }
     guard let needing else { return version ?? compatibility.version }
     if case .fixed(let version) = version, !version.hasProperties {
       throw UsageError("\(needing): needs \(ProtocolVersion.latest), and -V asks for \(version)")
@@ -294,6 +322,9 @@ extension ConnectionSettings {
 
   private func connectProperties(_ compatibility: Compatibility) throws(UsageError) -> Properties {
     var properties = try properties.properties(for: .connect)
+    guard authentication == nil || properties.isEmpty || properties[.authenticationMethod] == nil else {
+      throw UsageError("--auth-method: says the same as -D connect authentication-method; give one of them")
+    }
     let given = properties.isEmpty ? nil : properties[.sessionExpiryInterval]
     guard given == nil || sessionExpiryInterval == nil else {
       throw UsageError("-x: says the same as -D connect session-expiry-interval; give one of them")

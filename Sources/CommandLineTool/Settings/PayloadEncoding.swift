@@ -1,3 +1,5 @@
+internal import MQTTClient
+
 /// How a payload is written where it is typed or read.
 public enum PayloadEncoding: Hashable, Sendable {
   /// As it is.

@@ -1,4 +1,5 @@
 public import MQTT
+internal import MQTTClient
 
 /// A property of MQTT 5 for one of the packets that a tool sends: `-D COMMAND NAME VALUE`.
 public struct PropertyArgument: Sendable {

@@ -13,6 +13,7 @@ extension Session {
     let limit = limits.maximumPacketSize
     let form =
       if let given { sendingAliases.form(of: topic, with: given) } else { sendingAliases.form(of: topic) }
+    fillOutput()
     var (name, alias) = (topic, given)
     switch form {
     case .plain: break
@@ -29,8 +30,12 @@ extension Session {
     if case .defining(let number) = form { sendingAliases.define(number, as: topic) }
   }
 
+  /// Whether `sendUnsent` would send this publish and nothing else.
+  func canSendUnsent(_ sequence: Int) -> Bool { phase == .connected && quota > 0 && inflight.unsent == sequence }
+
   /// Sends what waits for quota, in order, as far as the send quota goes [MQTT-4.9.0-2] [MQTT-4.6.0-1].
   mutating func sendUnsent() {
+    deferredCount = 0
     guard phase == .connected else { return }
     while inflight.unsent < inflight.next {
       let sequence = inflight.unsent

@@ -94,6 +94,8 @@ public struct Session: ~Copyable {
   static let inflightBytesLimit = 1 << 22
   /// Bytes of output beyond which `canPublish` holds the application back.
   static let outputLimit = 1 << 17
+  /// Bytes of a publish that is put into the output only when the network is ready for it.
+  static let largePacket = 1 << 20
   /// Seconds that the broker is asked to keep a session which is meant to end with this process.
   static let processExpiry: UInt32 = 3600
 
@@ -184,6 +186,7 @@ public struct Session: ~Copyable {
   /// The network connection is gone, however it went.
   public mutating func connectionClosed() {
     phase = .closed
+    deferredCount = 0
     output.connectionClosed(keepingPublishesIn: &unsentAtMostOnce)
     restoreTopics()
     sendingAliases = SendingAliases(maximum: 0)
@@ -248,7 +251,9 @@ public struct Session: ~Copyable {
       try queue.checkSize(from: before, limit: limit)
     }
     inflight[sequence].wasSent = isDuplicate
-    sendUnsent()
+    // What a large one was made of may be given back before there is a second copy of it.
+    let size = inflight[sequence].count
+    if size > Self.largePacket, canSendUnsent(sequence) { deferredCount = size } else { sendUnsent() }
     return sequence
   }
 
@@ -332,6 +337,7 @@ public struct Session: ~Copyable {
   ) {
     guard phase == .connected || phase == .awaitingConnack else { return }
     if phase == .connected {
+      fillOutput()
       var properties = properties
       if settings.lifetime == .process, settings.version.hasProperties { properties[.sessionExpiryInterval] = 0 }
       append(.disconnect(DisconnectPacket(reasonCode: reasonCode, properties: properties)))
@@ -360,6 +366,14 @@ public struct Session: ~Copyable {
 
   /// Bytes of output that the network has not taken.
   public var outputCount: Int { output.count }
+
+  /// Bytes of a large publish that is not in the output yet: `fillOutput` puts it there.
+  public internal(set) var deferredCount = 0
+
+  /// Puts what was deferred into the output. To be called before the output is lent.
+  public mutating func fillOutput() {
+    if deferredCount > 0 { sendUnsent() }
+  }
 
   /// Lends the output to `body`. Call `outputTaken` for what the network took of it.
   public mutating func withOutput<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {

@@ -103,11 +103,25 @@ public struct ByteQueue: ~Copyable, @unchecked Sendable {
 
   // MARK: At the front
 
-  /// Forgets the first `count` bytes; constant time.
+  /// Forgets the first `count` bytes; constant time, but for the move of a small rest out of large memory.
   public mutating func consume(_ count: Int) {
     precondition(count >= 0 && count <= self.count, "more bytes consumed than are held")
     head += count
-    if head == tail { removeAll() }
+    if head == tail {
+      removeAll()
+    } else if capacity > 4 * Self.largeCapacity, self.count <= Self.largeCapacity / 2 {
+      shrink()
+    }
+  }
+
+  @inline(never)
+  private mutating func shrink() {
+    let held = count
+    let newCapacity = max(2 * held, Self.smallestCapacity)
+    let newMemory = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
+    newMemory.copyMemory(from: memory! + head, byteCount: held)
+    memory?.deallocate()
+    (memory, capacity, head, tail) = (newMemory, newCapacity, 0, held)
   }
 
   /// Forgets everything; the memory is kept for reuse unless it is large.
