@@ -179,12 +179,15 @@ extension BenchSettings {
             "tool",
             """
             mqbench or its machine: threads were late by more than 1 ms and a tenth of the p99 (at p99), or the part of the send delay in \
-            mqbench was more than 1 ms and a twentieth of it, or a thread was busy for more than 85 % of the time in more than 5 % of the \
+            mqbench was more than 1 ms and a twentieth of it, or a thread was busy, or waited for a processor, for more than 85 % of the time in more than 5 % of the \
             slices of 100 ms, or the machine underneath took more than 2 % of the processor time in more than a tenth of the seconds.
             """),
           .init(
             "network",
-            "A network interface was used for more than 80 % of its speed, or more than 0.1 % of the TCP segments were sent again."
+            """
+            A network interface was used for more than 80 % of its speed, or more than 0.1 % of the TCP segments to another machine were \
+            sent again.
+            """
           ),
           .init(
             "broker",

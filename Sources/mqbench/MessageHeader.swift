@@ -51,8 +51,8 @@ struct MessageHeader: Hashable, Sendable {
 
   /// A byte that depends on every other byte of the header and on the payload's length.
   private static func check(_ payload: UnsafeRawBufferPointer, _ count: Int) -> UInt8 {
-    var sum = UInt32(truncatingIfNeeded: count) &* 0x9E37
-    for place in 0..<size where place != 5 { sum = sum &* 31 &+ UInt32(payload[place]) }
-    return UInt8(truncatingIfNeeded: sum ^ sum >> 8 ^ sum >> 16 ^ sum >> 24)
+    let first = UInt64(bigEndian: payload.loadUnaligned(as: UInt64.self)) & ~(0xFF << 16)
+    let second = UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    return UInt8(truncatingIfNeeded: Schedule.mix(first ^ Schedule.mix(second ^ Schedule.mix(UInt64(count)))))
   }
 }

@@ -145,7 +145,8 @@ struct Summary: Sendable {
     (evidence.slices, evidence.busySlices) = (load.slices, load.busySlices)
     (evidence.seconds, evidence.stolenSeconds) = (window.count, window.count { $0.host.stolen > 0.02 })
     evidence.linkShare = watch.linkShare
-    (evidence.segments, evidence.retransmits) = (measured.segments, measured.retransmits)
+    // Between two processes of one machine there is no network: what is sent again there is what a slow receiver had no room for.
+    if !sharesMachine { (evidence.segments, evidence.retransmits) = (measured.segments, measured.retransmits) }
     evidence.achieved = achieved
     evidence.isSteady = steadiness.isSteady
     evidence.isClosed = plan.isClosed

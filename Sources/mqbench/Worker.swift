@@ -9,6 +9,11 @@ final class Worker: @unchecked Sendable {
   private let index: Int
   private let plan: LoadPlan
   private let state: RunState
+  /// The plan's, which are looked at several times for each message.
+  private let windowStart: Int64
+  private let windowEnd: Int64
+  private let leadSeconds: Int64
+  private let fansOut: Bool
   private var driver = Driver()
   private var start = Instant(nanoseconds: .max)
 
@@ -65,6 +70,8 @@ final class Worker: @unchecked Sendable {
   init(_ index: Int, _ plan: LoadPlan, _ state: RunState) {
     self.index = index
     self.plan = plan
+    (windowStart, windowEnd) = (plan.windowStart, plan.windowEnd)
+    (leadSeconds, fansOut) = (Int64(plan.leadSeconds), plan.fansOut)
     self.state = state
     random = SystemRandomNumberGenerator()
     var roles: [Role] = []
@@ -88,7 +95,7 @@ final class Worker: @unchecked Sendable {
     connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
     payload = .allocate(byteCount: Self.payloadCapacity + plan.size.upperBound, alignment: 16)
     for place in stride(from: 0, to: payload.count - 7, by: 8) {
-      payload.storeBytes(of: UInt64.random(in: 0 ... .max, using: &random), toByteOffset: place, as: UInt64.self)
+      payload.storeBytes(of: Schedule.mix(plan.schedule.seed &+ UInt64(place)), toByteOffset: place, as: UInt64.self)
     }
   }
 
@@ -130,7 +137,8 @@ final class Worker: @unchecked Sendable {
         if let delivery { subscriber.client.acknowledge(delivery) }
       case .client(let index, let event): handle(event, index)
       case .deadline:
-        late(deadline)
+        // In a closed loop messages are always due.
+        if !plan.isClosed { late(deadline) } else if driver.now >= nextTick { late(nextTick) }
         if act() { return }
       case .idle: if act() { return }
       case .ready: break
@@ -145,7 +153,7 @@ final class Worker: @unchecked Sendable {
     return deadline
   }
 
-  private func time() -> Int64 { (Instant.now - start).nanoseconds }
+  private func time() -> Int64 { Instant.now.nanoseconds - start.nanoseconds }
 
   /// Something was due, and is done now.
   private func late(_ due: Instant) {
@@ -157,7 +165,8 @@ final class Worker: @unchecked Sendable {
     let now = time()
     guard isMeasuredTime(now), !plan.connectsOnly else { return }
     measurements.loopLag.record(lag)
-    second(now) { $0.lag = max($0.lag, lag) }
+    let place = second(now)
+    measurements.seconds[place].lag = max(measurements.seconds[place].lag, lag)
   }
 
   /// Does what is due; true when all is done.
@@ -222,8 +231,8 @@ final class Worker: @unchecked Sendable {
     let time = (now - start).nanoseconds
     if isLoadCounted {
       let work = load.look(at: now, spun: driver.spun)
-      if work > .zero { second(time) { $0.work += work } }
-      if time >= plan.windowEnd {
+      if work > .zero { measurements.seconds[second(time)].work += work }
+      if time >= windowEnd {
         isLoadCounted = false
         load.end()
       }
@@ -245,7 +254,7 @@ final class Worker: @unchecked Sendable {
   private func startArrivals(_ begin: Instant) {
     start = begin
     segmentsBefore = segments()
-    let seconds = plan.second(at: plan.windowEnd) + 1
+    let seconds = plan.second(at: windowEnd) + 1
     measurements.seconds.reserveCapacity(min(seconds, 100_000))
     for publisher in publishers {
       publisher.due = due(publisher, 0)
@@ -365,7 +374,7 @@ final class Worker: @unchecked Sendable {
     let client = publisher.client
     var time = now
     while publisher.due <= limit, time < limit + Self.turn {
-      guard publisher.due < plan.windowEnd, !plan.isClosed || time < plan.windowEnd else {
+      guard publisher.due < windowEnd, !plan.isClosed || time < windowEnd else {
         agenda.removeFirst()
         settle(publisher)
         return time
@@ -443,7 +452,7 @@ final class Worker: @unchecked Sendable {
       publisher.unsent.removeFirst()
       total.sent += 1
       if isMeasuredTime(now) { measurements.sentInWindow += 1 }
-      second(now) { $0.sent += 1 }
+      measurements.seconds[second(now)].sent += 1
       publisher.sent(message.sequence, at: now)
       if plan.qos == .atMostOnce {
         if isMeasured(message.due) { accept(publisher, message.sequence) }
@@ -466,7 +475,7 @@ final class Worker: @unchecked Sendable {
     }
   }
 
-  private func isMeasuredTime(_ time: Int64) -> Bool { time >= plan.windowStart && time < plan.windowEnd }
+  private func isMeasuredTime(_ time: Int64) -> Bool { time >= windowStart && time < windowEnd }
 
   /// Whether a message counts. In a closed loop nothing is due, and all count.
   private func isMeasured(_ due: Int64) -> Bool { plan.isClosed || isMeasuredTime(due) }
@@ -475,9 +484,9 @@ final class Worker: @unchecked Sendable {
   private func headline(_ time: Int64, due: Int64, at now: Int64) {
     let place = plan.isClosed ? now : due
     guard isMeasuredTime(place) else { return }
-    let half = 2 * (place - plan.windowStart) >= plan.windowEnd - plan.windowStart ? 1 : 0
+    let half = 2 * (place - windowStart) >= windowEnd - windowStart ? 1 : 0
     measurements.halves[half].record(time)
-    second(now) { _ in }
+    _ = second(now)
     current.record(time)
   }
 
@@ -616,7 +625,7 @@ final class Worker: @unchecked Sendable {
       publisher.firstNumber += 1
     }
     total.acknowledged += 1
-    second(now) { $0.acknowledged += 1 }
+    measurements.seconds[second(now)].acknowledged += 1
     if isMeasuredTime(now) { measurements.acknowledgedInWindow += 1 }
     let due = due(publisher, entry.sequence)
     if isMeasured(due) {
@@ -625,7 +634,7 @@ final class Worker: @unchecked Sendable {
       if !plan.isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
       if plan.headline == .acknowledgement { headline(now - (plan.isClosed ? entry.sent : due), due: due, at: now) }
       if reason.isFailure {
-        second(now) { $0.errors += 1 }
+        measurements.seconds[second(now)].errors += 1
         measurements.refused[reason.rawValue, default: 0] += 1
       } else {
         if reason == .noMatchingSubscribers { measurements.withoutSubscribers += 1 }
@@ -649,7 +658,7 @@ final class Worker: @unchecked Sendable {
   private func lost(_ role: Role) {
     let now = time()
     measurements.lostConnections += 1
-    second(now) { $0.errors += 1 }
+    measurements.seconds[second(now)].errors += 1
     switch role {
     case .publisher(let publisher):
       for place in 0..<publisher.unacknowledged.count where !publisher.unacknowledged[place].isDone {
@@ -708,7 +717,7 @@ final class Worker: @unchecked Sendable {
     }
     total.delivered += 1
     if isMeasuredTime(now) { measurements.deliveredInWindow += 1 }
-    second(now) { $0.delivered += 1 }
+    measurements.seconds[second(now)].delivered += 1
     guard isMeasured else { return }
     total.distinct += 1
     measurements.delivered += 1
@@ -720,7 +729,7 @@ final class Worker: @unchecked Sendable {
     if plan.workers == 1, let (sent, arrivals) = publishers[publisher].arrived(sequence) {
       if !plan.isClosed || isMeasuredTime(sent) { measurements.endToEndService.record(now - sent) }
       if plan.isClosed { headline(now - sent, due: due, at: now) }
-      if plan.fansOut, !plan.isClosed,
+      if fansOut, !plan.isClosed,
         arrivals == plan.topology.subscribers(ofTopic: plan.topology.topic(ofPublisher: publisher, sequence))
       {
         measurements.fanOut.record(now - due)
@@ -734,15 +743,16 @@ final class Worker: @unchecked Sendable {
 
   // MARK: - Seconds
 
-  private func second(_ time: Int64, _ change: (inout Measurements.Second) -> Void) {
-    guard time >= 0 else { return }
-    let index = plan.second(at: time)
+  /// The place of the second in which this time falls, which is the one that is under way from now on.
+  private func second(_ time: Int64) -> Int {
+    // As `LoadPlan.second` has it; what happens before the arrivals begin belongs to the first one.
+    let index = time <= 0 ? 0 : Int((time - windowStart + leadSeconds * 1_000_000_000) / 1_000_000_000)
     if index != currentSecond {
       closeSecond()
       currentSecond = index
     }
     while measurements.seconds.count <= index { measurements.seconds.append(.init()) }
-    change(&measurements.seconds[index])
+    return index
   }
 
   private func closeSecond() {

@@ -73,7 +73,7 @@ struct BenchDrills {
     let dropped = try BenchFaultTests.run(.drop(every: 10_000), rate: 5000, seconds: 10)
     figure("\(dropped.proxy.faults) of 50,000 dropped: \(dropped.report.count("lost")) lost")
     BenchFaultTests.expectCounts(dropped.report, lost: 5)
-    let swapped = try BenchFaultTests.run(.swap(every: 5000), rate: 5000, seconds: 4)
+    let swapped = try BenchFaultTests.run(.swap(every: 3000), rate: 5000, seconds: 4)
     BenchFaultTests.expectCounts(swapped.report, reordered: Recording.reordered(swapped.proxy.passages))
     let doubled = try BenchFaultTests.run(.double(every: 5000), rate: 5000, seconds: 4)
     BenchFaultTests.expectCounts(doubled.report, duplicates: 4)
