@@ -28,7 +28,9 @@ struct BenchConnectTests {
     proxy.cutEach(after: 4, .toServer, .orderly, times: 5)
     let tool = try ToolProcess.run(
       "mqbench",
-      ["connect"] + proxy.options + ["--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json"])
+      ["connect"] + proxy.options + [
+        "-V", "5", "--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json",
+      ])
     #expect(tool.end == .exited(0), "\(tool.errorText)")
     let report = try BenchReport(tool)
     #expect(report.counts("clients", "connected", "failed_attempts") == [30, 25, 5], "\(report.text)")
