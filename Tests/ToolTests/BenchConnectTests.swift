@@ -28,8 +28,8 @@ struct BenchConnectTests {
     proxy.cutEach(after: 4, .toServer, .orderly, times: 5)
     let tool = try ToolProcess.run(
       "mqbench",
-      ["connect"] + proxy.options + [
-        "-V", "5", "--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json",
+      ["connect", "-V", "5"] + proxy.options + [
+        "--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json",
       ])
     #expect(tool.end == .exited(0), "\(tool.errorText)")
     let report = try BenchReport(tool)
