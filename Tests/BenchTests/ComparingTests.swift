@@ -64,7 +64,8 @@ struct ComparisonTests {
     #expect(comparison.rows.map(\.interval) == Comparison(some, others).rows.map(\.interval))
     // 1,000 samples are too few for a p99.9.
     #expect(
-      comparison.rows.map(\.name).contains("headline p99") && !comparison.rows.map(\.name).contains("headline p99.9"))
+      comparison.rows.map(\.name).contains("end to end p99")
+        && !comparison.rows.map(\.name).contains("end to end p99.9"))
   }
 
   @Test("the interval of a bootstrap over runs is that of the differences of their medians")

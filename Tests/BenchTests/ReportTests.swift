@@ -23,7 +23,11 @@ private func sample(lost: Int = 0, runs: Int = 1, messages: Int = 20_000) -> Rep
     for message in 1...messages { times.record(Int64(message) * 20_000_000 / Int64(messages)) }
     times.recordEndless(lost)
     run.times = [
-      .endToEnd: times, .acknowledgement: times, .connect: Times([.init(nanoseconds: 3_000_000, count: 20)]),
+      .endToEnd: times, .acknowledgement: times, .endToEndService: times, .acknowledgementService: times,
+      .sendDelay: times,
+      .sendDelayWindow: Times([.init(nanoseconds: 0, count: messages)]),
+      .sendDelaySocket: Times([.init(nanoseconds: 0, count: messages)]),
+      .sendDelayTool: times, .loopLag: times, .connect: Times([.init(nanoseconds: 3_000_000, count: 20)]),
     ]
     run.rates = [.offered: 1000, .sent: 1000, .acknowledged: 1000, .delivered: 999.5]
     run.counts = [.offered: messages, .sent: messages, .expected: messages, .delivered: messages - lost, .lost: lost]
@@ -81,7 +85,10 @@ struct ReportTests {
   @Test("the text fits a screen of 80 columns and 24 lines", arguments: [1, 5])
   func screen(runs: Int) throws {
     let goals = try Goal.goals(in: Argument(Array("p99<5ms loss=0".utf8), from: Source(.commandLine)))
-    let report = sample(lost: 500, runs: runs)
+    var report = sample(lost: 500, runs: runs)
+    // As long as it gets.
+    (report.runs[0].isSteady, report.runs[0].verdict) = (false, .broker)
+    report.runs[0].signs = ["offered rate not reached", "not steady"]
     let text = TextReport.text(report, goals: goals.map { GoalResult($0, report) })
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count <= 24 && lines.allSatisfy { $0.unicodeScalars.count <= 80 }, "\(text)")

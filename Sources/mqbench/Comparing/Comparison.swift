@@ -44,8 +44,12 @@ struct Comparison: Sendable {
       // A figure that a run has not, as too few messages have come, is compared for none.
       return some.count == first.count && others.count == second.count ? (figure, some, others) : nil
     }
+    let headline = first.first.map { "\($0.headline.title.drop { $0 == " " }) " } ?? ""
     for (figure, some, others) in figures {
-      rows.append(Self.row(figure.name, figure.unit, figure.isLessBetter, some, others, of: figures.count))
+      rows.append(
+        Self.row(
+          (figure.isOfHeadline ? headline : "") + figure.name, figure.unit, figure.isLessBetter, some, others,
+          of: figures.count))
     }
   }
 
@@ -109,12 +113,14 @@ struct Comparison: Sendable {
     var name: String
     var unit: String
     var isLessBetter = true
+    /// A percentile of the headline, whose name stands before it.
+    var isOfHeadline = false
     var value: @Sendable (Report.Run) -> Double?
   }
 
   private static let figures: [Figure] =
     [5000, 9000, 9900, 9990].map { percentile in
-      Figure(name: "headline \(Figures.percentile(percentile))", unit: "ms") { run in
+      Figure(name: Figures.percentile(percentile), unit: "ms", isOfHeadline: true) { run in
         guard case .nanoseconds(let time) = (run.times[run.headline] ?? Times()).percentile(percentile) else {
           return nil
         }

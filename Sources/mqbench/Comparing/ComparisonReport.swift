@@ -12,7 +12,7 @@ enum ComparisonReport {
         Figures.left(row.name, 18)
         + [row.first.median, row.second.median].map { Figures.right(figure($0, row), 11) }.joined()
       text += Figures.right(signed(row.difference, row), 11)
-      text += "   \(signed(row.interval.lowerBound, row)) to \(signed(row.interval.upperBound, row)) \(row.unit)\n"
+      text += "   \(signed(row.interval.lowerBound, row)) to \(signed(row.interval.upperBound, row))\(unit(row))\n"
       if let word = row.word {
         let share = row.share.map { abs($0) >= 0.0005 ? " by \(Figures.decimals(abs($0) * 100, 1)) %" : "" } ?? ""
         text += "  \(word.rawValue)\(word == .noDifference ? "" : share)\n"
@@ -23,6 +23,9 @@ enum ComparisonReport {
     }
     return text
   }
+
+  /// Percents have theirs in each figure.
+  private static func unit(_ row: Comparison.Row) -> String { row.unit == "%" ? "" : " \(row.unit)" }
 
   private static func runs(_ count: Int) -> String { count == 1 ? "1 run" : "\(count) runs" }
 

@@ -66,6 +66,9 @@ struct TextReport {
     for metric in TimeMetric.allCases where metric.isOnScreen || first.isConnect && metric.isStage {
       let all = report.runs.compactMap { $0.times[metric] }
       guard all.contains(where: { !$0.isEmpty }) else { continue }
+      // The screen is small: of several runs there are no parts, and a part that was nothing goes without saying.
+      let isPart = metric.title.hasPrefix(" ")
+      if isPart, !first.isConnect, count > 1 || all.allSatisfy({ $0.maximum == 0 }) { continue }
       let columns = Self.columns(all)
       hasLost = hasLost || columns.contains { $0.contains { $0 == .endless } }
       let isHeadline = metric == headline && count > 1
