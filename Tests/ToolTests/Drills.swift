@@ -375,7 +375,7 @@ struct Drills {
 
   @Test(
     "a one-shot publish over TLS takes at most 8 ms and a fifth of mosquitto_pub's time, at most 0.8 of its CPU, resumed 0.7",
-    .needs("mosquitto", "mosquitto_pub", "openssl"))
+    .needs("mosquitto", "mosquitto_pub", "openssl", "perf"))
   func tlsOneShot() throws {
     let certificates = try Certificates.shared()
     let listener = RealBroker.Listener.tls(try certificates.issue())
@@ -400,14 +400,23 @@ struct Drills {
         try #require(tool?.end == .exited(0))
         if round < 10 { continue }
         times[run.name, default: []].append(seconds(time) * 1000)
-        cpu[run.name, default: []].append(seconds(try #require(tool?.usage).cpuTime) * 1000)
+      }
+    }
+    // From exec on: what it costs a test to start a process is no part of it.
+    for _ in 0..<15 {
+      for run in runs {
+        let perf = try ToolProcess.run(
+          "perf", ["stat", "-x", ";", "-e", "task-clock", "-r", "10", try locate(run.tool)] + options,
+          environment: run.environment, home: home)
+        let text = perf.errorText.split(separator: "\n").last?.prefix { $0 != ";" } ?? ""
+        cpu[run.name, default: []].append(try #require(Double(text), "\(perf.errorText)"))
       }
     }
     for (name, _, _) in runs {
       figure(
         """
         one-shot over TLS, \(name): median \(format(median(times[name]!))) ms, least \(format(times[name]!.min()!)) ms, \
-        CPU median \(format(median(cpu[name]!))) ms, least \(format(cpu[name]!.min()!)) ms
+        CPU \(format(median(cpu[name]!))) ms, least \(format(cpu[name]!.min()!)) ms
         """)
     }
     let theirs = (time: median(times["mosquitto_pub"]!), cpu: median(cpu["mosquitto_pub"]!))
