@@ -62,7 +62,8 @@ struct BenchConnectTests {
     let broker = try RealBroker()
     let tool = try ToolProcess.run(
       "mqbench",
-      ["load"] + broker.options + ["--rate", "100", "--warm-up", "0", "--duration", "1", "--calibrate"])
+      ["load"] + broker.options + ["--rate", "100", "--warm-up", "0", "--duration", "1", "--calibrate"],
+      timeout: .seconds(60))
     #expect(tool.end == .exited(0), "\(tool.errorText)")
     #expect(tool.outputText.contains("floor: p50 ") && tool.outputText.contains("ceiling: "), "\(tool.outputText)")
     let encrypted = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "--tls", "--calibrate"])

@@ -24,7 +24,9 @@ import Testing
   @Test("each conversion prints the same of 200 random messages", arguments: ["311", "5"], ["0", "1", "2"])
   func conversions(version: String, qos: String) throws {
     let broker = try RealBroker(lines: ["max_queued_messages 0", "log_type all"])
-    let options = broker.options + ["-V", version, "-q", qos, "-t", "#", "-C", "200", "-F", Self.format]
+    var options = broker.options + ["-V", version, "-q", qos, "-t", "#", "-C", "200", "-F", Self.format]
+    // mosquitto 2.0 sends more than its client's receive maximum of 20, and that ends with a protocol error.
+    if version == "5" { options += ["-D", "connect", "receive-maximum", "65535"] }
     let ours = try ToolProcess("mqsub", options + ["--log", "notice"])
     try ours.waitForErrors("subscribed to")
     let theirs = try ToolProcess("mosquitto_sub", options)
