@@ -17,10 +17,8 @@ struct BitSet: Sendable {
   @discardableResult
   mutating func insert(_ number: Int) -> Bool {
     let index = number >> 6
-    if index >= words.count {
-      words.reserveCapacity(max(2 * words.count, index + 1))
-      while words.count <= index { words.append(0) }
-    }
+    // Arrays double by themselves; asking them for a little more each time would copy all of it each time.
+    while words.count <= index { words.append(0) }
     let bit = UInt64(1) << UInt64(number & 63)
     let isNew = words[index] & bit == 0
     words[index] |= bit

@@ -140,10 +140,19 @@ final class Worker: @unchecked Sendable {
         // In a closed loop messages are always due.
         if !plan.isClosed { late(deadline) } else if driver.now >= nextTick { late(nextTick) }
         if act() { return }
-      case .idle: if act() { return }
+      case .idle:
+        if act() { return }
+        gather()
       case .ready: break
       }
     }
+  }
+
+  /// Where the network is the only limit, looking at once for each message that comes would cost more than the messages themselves:
+  /// lets some of them gather.
+  private func gather() {
+    guard plan.isClosed, plan.qos == .atMostOnce, agenda.isEmpty, !isStopped else { return }
+    usleep(200)
   }
 
   private var deadline: Instant {
