@@ -64,7 +64,7 @@ import Testing
     let begin = ContinuousClock.now
     let tool = try run(words, options)
     #expect(tool.end == .exited(14), "\(tool.errorText)")
-    #expect(ContinuousClock.now - begin > .milliseconds(400))
+    #expect(ContinuousClock.now - begin > .milliseconds(350))
   }
 
   @Test("--profile, --pw-file and --show-settings", .needs("mosquitto", "mosquitto_passwd"), arguments: tools)
