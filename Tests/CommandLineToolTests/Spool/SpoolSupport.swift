@@ -273,9 +273,18 @@ struct DeliveryRun {
     var backOff: ReasonCode?
   }
 
+  /// A process that another test is just starting has our descriptors until its exec, the lock of the spool among them.
+  private func drain(_ spool: Spool) throws -> SpoolDrain? {
+    for _ in 0..<200 {
+      if let drain = try spool.drain(onSessionLoss: policy) { return drain }
+      usleep(1_000)
+    }
+    return nil
+  }
+
   /// Delivers what is in the spool; nil where another run does.
   func deliver(_ spool: Spool, to broker: MemoryBroker) throws -> Outcome? {
-    guard var drain = try spool.drain(onSessionLoss: policy) else { return nil }
+    guard var drain = try drain(spool) else { return nil }
     let identifier = try Text(try #require(spool.clientIdentifier))
     var properties = Properties()
     if version.hasProperties { properties[.sessionExpiryInterval] = Spool.sessionExpiry }
