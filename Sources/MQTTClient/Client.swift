@@ -586,11 +586,11 @@ public final class Client {
   private func connect(at now: Instant, until end: Instant? = nil) {
     let end = end ?? now + settings.connectTimeout
     phase = .connecting(until: end)
-    // Half of the time for this version, the rest for the next.
     if let mechanism = scram?.mechanism, let message = scram?.begin() {
       connection.session.settings.connect.properties[.authenticationMethod] = Text(stringLiteral: mechanism.rawValue)
       connection.session.settings.connect.properties[.authenticationData] = message
     }
+    // Half of the time for this version, the rest for the next.
     versionDeadline = fallbackVersions.isEmpty ? nil : now + settings.connectTimeout / 2
     connection.open(at: now)
   }

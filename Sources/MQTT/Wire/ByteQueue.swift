@@ -86,19 +86,23 @@ public struct ByteQueue: ~Copyable, @unchecked Sendable {
     // Moving no more than what was consumed since the last move keeps the cost of a byte constant.
     if let memory, held <= head, needed <= capacity, !isOversized {
       memory.copyMemory(from: memory + head, byteCount: held)
+      (head, tail) = (0, held)
     } else {
-      let newCapacity = isOversized ? 2 * needed : max(needed, 2 * capacity, Self.smallestCapacity)
-      let newMemory = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
-      if let memory {
-        newMemory.copyMemory(from: memory + head, byteCount: held)
-        memory.deallocate()
-      }
-      memory = newMemory
-      capacity = newCapacity
+      move(toCapacity: isOversized ? 2 * needed : max(needed, 2 * capacity, Self.smallestCapacity))
     }
-    head = 0
-    tail = held
     return memory! + tail
+  }
+
+  /// Puts the held bytes at the front of new memory, and gives the old one back.
+  @inline(never)
+  private mutating func move(toCapacity newCapacity: Int) {
+    let held = count
+    let newMemory = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
+    if let memory {
+      newMemory.copyMemory(from: memory + head, byteCount: held)
+      memory.deallocate()
+    }
+    (memory, capacity, head, tail) = (newMemory, newCapacity, 0, held)
   }
 
   // MARK: At the front
@@ -110,18 +114,8 @@ public struct ByteQueue: ~Copyable, @unchecked Sendable {
     if head == tail {
       removeAll()
     } else if capacity > 4 * Self.largeCapacity, self.count <= Self.largeCapacity / 2 {
-      shrink()
+      move(toCapacity: max(2 * self.count, Self.smallestCapacity))
     }
-  }
-
-  @inline(never)
-  private mutating func shrink() {
-    let held = count
-    let newCapacity = max(2 * held, Self.smallestCapacity)
-    let newMemory = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
-    newMemory.copyMemory(from: memory! + head, byteCount: held)
-    memory?.deallocate()
-    (memory, capacity, head, tail) = (newMemory, newCapacity, 0, held)
   }
 
   /// Forgets everything; the memory is kept for reuse unless it is large.
