@@ -64,13 +64,14 @@ struct ScheduleTests {
 struct RoutingTests {
   private func client() -> ClientSettings {
     ClientSettings(
-      endpoint: .unix(path: "/nowhere"), session: SessionSettings(connect: ConnectPacket(protocolVersion: .v5), version: .v5),
+      endpoint: .unix(path: "/nowhere"),
+      session: SessionSettings(connect: ConnectPacket(protocolVersion: .v5), version: .v5),
       reconnect: ReconnectPolicy(.retries(0)))
   }
 
   private func publishers(_ count: Int, to topics: TopicRule, rate: Double = 1) -> LoadGroup {
     LoadGroup(
-      name: LoadGroup.publishers, count: count, client: client(),
+      name: "publishers", count: count, client: client(),
       publishing: .init(
         topics: topics, schedule: Schedule(publishers: count, messagesPerSecond: rate), size: 16...16, qos: .atLeastOnce
       ))
@@ -78,7 +79,7 @@ struct RoutingTests {
 
   private func subscribers(_ count: Int, to filters: TopicRule, isShared: Bool = false) -> LoadGroup {
     LoadGroup(
-      name: LoadGroup.subscribers, count: count, client: client(),
+      name: "subscribers", count: count, client: client(),
       subscribing: .init(filters: filters, qos: .atLeastOnce, isShared: isShared))
   }
 
