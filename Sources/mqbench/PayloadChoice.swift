@@ -1,4 +1,5 @@
 internal import CommandLineTool
+internal import MQTT
 
 /// What payloads are made of, as it was typed.
 enum PayloadChoice: Hashable, Sendable {
