@@ -28,7 +28,7 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
+    let plan = command == .connect ? try load.connectPlan(connection) : try load.plan(connection)
     if !settings.report.isForced { try plan.checkBroker() }
     try plan.checkDescriptors()
     try plan.checkPorts()
@@ -177,8 +177,6 @@ struct Measurement {
       connection.take(try BrokerURL(word))
       plans.append(try plan(connection, settings.load))
     }
-    // The same arrivals for both.
-    plans[1].schedule = plans[0].schedule
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]
     do {

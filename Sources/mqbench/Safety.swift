@@ -11,7 +11,7 @@ extension LoadPlan {
 
   private var isModest: Bool {
     !isClosed && clientCount <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
-      && schedule.messagesPerSecond * max(1, topology.deliveriesPerMessage) <= Self.modestRate
+      && messagesPerSecond * max(1, routing.deliveriesPerMessage) <= Self.modestRate
   }
 
   /// Refuses to load a broker beyond loopback and private networks above a modest rate, unless that is wanted for sure.
