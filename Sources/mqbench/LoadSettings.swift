@@ -29,8 +29,8 @@ struct LoadSettings: Sendable {
   var threads: Int?
   var observation = Observation()
 
-  /// What the settings of a command line mean together.
-  func plan(_ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
+  /// The clients that a command line is about.
+  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
     let client = client(connection)
     let topics = topics ?? publishers
@@ -44,7 +44,7 @@ struct LoadSettings: Sendable {
           name: LoadGroup.subscribers, count: subscribers, client: client,
           subscribing: .init(filters: filters, qos: subscriptionQoS ?? qos, isShared: isShared)))
     }
-    return try plan(groups)
+    return groups
   }
 
   /// A plan of groups, with what is said about the run as a whole.
@@ -56,15 +56,20 @@ struct LoadSettings: Sendable {
     return plan
   }
 
-  /// A plan of nothing but connections, each with a subscription to a topic of its own.
-  func connectPlan(_ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
+  /// Clients that connect, each with a subscription to a topic of its own.
+  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
     let group = LoadGroup(
       name: LoadGroup.subscribers, count: clients,
       client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
       subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
+    return [group]
+  }
+
+  /// A plan of nothing but connections.
+  func connectPlan(_ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
     var plan = try LoadPlan(
-      [group], seed: 0, connectRate: connectRate, warmUp: .zero, duration: duration ?? .seconds(1), drainLimit: .zero,
+      groups, seed: 0, connectRate: connectRate, warmUp: .zero, duration: duration ?? .seconds(1), drainLimit: .zero,
       workers: threads ?? 1)
     (plan.connectsOnly, plan.settle) = (true, .zero)
     return plan

@@ -28,10 +28,11 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let plan = command == .connect ? try load.connectPlan(connection) : try load.plan(connection)
+    let groups = command == .connect ? load.connectGroups(connection) : try load.groups(connection)
+    try groups.checkDescriptors()
+    try groups.checkPorts()
+    let plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
     if !settings.report.isForced { try plan.checkBroker() }
-    try plan.checkDescriptors()
-    try plan.checkPorts()
     return plan
   }
 
