@@ -15,14 +15,20 @@ struct Identities: Sendable {
     var certificate: TLSConfiguration.Identity?
   }
 
-  private let identities: [Identity]
+  private let identities: ArraySlice<Identity>
+
+  private init(_ identities: ArraySlice<Identity>) { self.identities = identities }
+
+  /// Those behind the first ones.
+  func dropFirst(_ count: Int) -> Identities { Identities(identities.dropFirst(count)) }
 
   var count: Int { identities.count }
   var haveCertificates: Bool { identities.contains { $0.certificate != nil } }
 
   /// Makes the settings those of the client in this row.
   func apply(_ row: Int, to settings: inout ClientSettings) {
-    let identity = identities[row]
+    guard row < identities.count else { return }
+    let identity = identities[identities.startIndex + row]
     if let identifier = identity.identifier { settings.session.connect.clientIdentifier = identifier }
     if let userName = identity.userName { settings.session.connect.userName = userName }
     if let password = identity.password {
@@ -73,7 +79,7 @@ struct Identities: Sendable {
       }
       identities.append(try Self.identity(values, line))
     }
-    self.identities = identities
+    self.identities = identities[...]
   }
 
   private static func identity(_ values: [Column: [UInt8]], _ line: Int) throws(UsageError) -> Identity {

@@ -16,7 +16,6 @@ struct LoadSettings: Sendable {
   var arrivals = Schedule.Arrivals.constant
   var ramp = Duration.zero
   var seed = UInt64.random(in: 0...UInt64(Int.max))
-  var size = 64...64
   var qos = QoS.atLeastOnce
   var subscriptionQoS: QoS?
   var retain = false
@@ -28,21 +27,35 @@ struct LoadSettings: Sendable {
   var drain = Duration.seconds(30)
   var threads: Int?
   var observation = Observation()
+  var workload = WorkloadSettings()
 
   /// The clients that a command line is about.
-  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
+  func groups(_ connection: ConnectionPlan, _ diagnostics: Diagnostics) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
+    if workload.idleCount > 0, subscribers == 0 {
+      throw UsageError("--idle-subscriptions: there are no subscribers")
+    }
     let client = client(connection)
-    let topics = topics ?? publishers
+    let count = topics ?? publishers
+    func rule(_ members: Int, isCommon: Bool) -> TopicRule {
+      .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
+    }
     let publishing = try publishing(
-      clients: publishers, .numbered(NumberedTopics(count: topics, members: publishers)), group: 0)
-    var groups = [LoadGroup(name: LoadGroup.publishers, count: publishers, client: client, publishing: publishing)]
+      clients: publishers, rule(publishers, isCommon: workload.popularity != nil), group: 0)
+    let identities = try workload.identities(for: publishers + subscribers, client, diagnostics)
+    var groups = [
+      LoadGroup(
+        name: LoadGroup.publishers, count: publishers, client: client, publishing: publishing, identities: identities,
+        addresses: workload.addresses)
+    ]
     if subscribers > 0 {
-      let filters = TopicRule.numbered(NumberedTopics(count: topics, members: subscribers))
       groups.append(
         LoadGroup(
           name: LoadGroup.subscribers, count: subscribers, client: client,
-          subscribing: .init(filters: filters, qos: subscriptionQoS ?? qos, isShared: isShared)))
+          subscribing: .init(
+            filters: rule(subscribers, isCommon: false), qos: subscriptionQoS ?? qos, isShared: isShared,
+            idleCount: workload.idleCount),
+          identities: identities?.dropFirst(publishers), addresses: workload.addresses))
     }
     return groups
   }
@@ -57,12 +70,15 @@ struct LoadSettings: Sendable {
   }
 
   /// Clients that connect, each with a subscription to a topic of its own.
-  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
+  func connectGroups(
+    _ connection: ConnectionPlan, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [LoadGroup] {
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
+    let client = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
     let group = LoadGroup(
-      name: LoadGroup.subscribers, count: clients,
-      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
-      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
+      name: LoadGroup.subscribers, count: clients, client: client,
+      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
+      identities: try workload.identities(for: clients, client, diagnostics), addresses: workload.addresses)
     return [group]
   }
 
@@ -84,12 +100,13 @@ struct LoadSettings: Sendable {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
+    let seed = seed &+ UInt64(group)
     return LoadGroup.Publishing(
-      topics: topics,
+      topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),
       schedule: Schedule(
         publishers: clients, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp,
-        seed: seed &+ UInt64(group)),
-      size: size, qos: qos, retain: retain, window: window)
+        seed: seed),
+      payload: try workload.payloadRule(), qos: qos, retain: retain, window: window)
   }
 
   /// The options of the group.
@@ -129,13 +146,7 @@ struct LoadSettings: Sendable {
       OptionDescription(
         long: "ramp", value: .one("TIME"), section: .time, summary: "time in which the rate rises to its value (0)")
     ) { (settings, value) throws(UsageError) in settings.ramp = try value.duration() },
-    number("seed", "number that random arrivals are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
-    Option(
-      OptionDescription(
-        long: "size", value: .one("SIZE"), section: .messages,
-        summary: "bytes of a payload, or from least to most as in 64..1k (64)",
-        details: "At least 16, which tell who sent which message.")
-    ) { (settings, value) throws(UsageError) in settings.size = try value.sizes() },
+    number("seed", "number that all random things are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
     Option(
       OptionDescription(long: "qos", value: .one("QOS"), section: .messages, summary: "QoS of the messages (1)")
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
@@ -194,19 +205,5 @@ extension Argument {
       return .bursts(of: try Argument(Array(bytes.dropFirst(burst.count)), from: source).number(in: 1...10_000_000))
     }
     return try choice([("constant", .constant), ("poisson", .poisson)])
-  }
-
-  fileprivate func sizes() throws(UsageError) -> ClosedRange<Int> {
-    let dots = bytes.indices.first { bytes[$0...].starts(with: "..".utf8) }
-    let low = Argument(Array(bytes[..<(dots ?? bytes.endIndex)]), from: source)
-    let high = dots.map { Argument(Array(bytes[($0 + 2)...]), from: source) } ?? low
-    let (least, most) = (try low.size(), try high.size())
-    guard least >= MessageHeader.size else {
-      throw UsageError("\(quoted): a payload needs \(MessageHeader.size) bytes to tell which message it is")
-    }
-    guard least <= most, most <= 268_435_000 else {
-      throw UsageError("\(quoted) is not a size such as 64, 4k or 64..1k")
-    }
-    return least...most
   }
 }

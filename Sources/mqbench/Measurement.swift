@@ -28,7 +28,8 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let groups = command == .connect ? load.connectGroups(connection) : try load.groups(connection)
+    let groups =
+      command == .connect ? try load.connectGroups(connection, diagnostics) : try load.groups(connection, diagnostics)
     try groups.checkDescriptors()
     try groups.checkPorts()
     let plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)

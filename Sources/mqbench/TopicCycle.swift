@@ -27,6 +27,7 @@ struct TopicCycle: Sendable {
     var earlier: UInt32
   }
 
+  let popularity: Popularity
   private let places: [Place]
   private let counts: [UInt32]
   private let seed: UInt64
@@ -36,6 +37,7 @@ struct TopicCycle: Sendable {
   private static let lengthLimit = 1 << 24
 
   init(topics: Int, _ popularity: Popularity, seed: UInt64) {
+    self.popularity = popularity
     let weights = (0..<topics).map { popularity.weight($0) }
     let sum = weights.reduce(0, +)
     // The least popular topic stands there eight times, so that rounding does not change by much how popular it is.

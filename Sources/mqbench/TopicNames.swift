@@ -16,21 +16,21 @@ struct TopicNames: Hashable, Sendable {
 
   static let levelRange = 3...200
 
-  func name(_ topic: Int, of run: RunWord) -> [UInt8] {
+  func name(_ topic: Int, run: String) -> [UInt8] {
     var name = "mqbench/\(run)/\(topic)"
     for level in 4..<(levels + 1) { name += "/\(level)" }
     return Array(name.utf8)
   }
 
   /// The filter that one topic matches.
-  func filter(_ topic: Int, of run: RunWord) -> [UInt8] {
+  func filter(_ topic: Int, run: String) -> [UInt8] {
     switch filter {
-    case .exact: name(topic, of: run)
+    case .exact: name(topic, run: run)
     case .plus: Array("+/\(run)/\(topic)".utf8) + Array(repeatElement("/+", count: levels - 3).joined().utf8)
     case .hash: Array("mqbench/\(run)/\(topic)/#".utf8)
     }
   }
 
   /// A filter that nobody publishes to.
-  static func idleFilter(_ number: Int, of run: RunWord) -> [UInt8] { Array("mqbench/\(run)/idle/\(number)".utf8) }
+  static func idleFilter(_ number: Int, run: String) -> [UInt8] { Array("mqbench/\(run)/idle/\(number)".utf8) }
 }

@@ -292,7 +292,9 @@ struct AddressTests {
     let run = RunWord()
     func texts(_ levels: Int, _ filter: TopicNames.Filter) -> [String] {
       let names = TopicNames(levels: levels, filter: filter)
-      return [names.name(17, of: run), names.filter(17, of: run)].map { String(decoding: $0, as: UTF8.self) }
+      return [names.name(17, run: "\(run)"), names.filter(17, run: "\(run)")].map {
+        String(decoding: $0, as: UTF8.self)
+      }
     }
     #expect(texts(3, .exact) == ["mqbench/\(run)/17", "mqbench/\(run)/17"])
     #expect(texts(5, .exact) == ["mqbench/\(run)/17/4/5", "mqbench/\(run)/17/4/5"])
