@@ -15,13 +15,14 @@ struct BenchWorkloadTests {
   /// The messages of a load as another client sees them, one line each.
   private func watch(_ broker: RealBroker, _ words: [String], format: String) throws -> (BenchReport, [String]) {
     let watcher = try ToolProcess(
-      "mqsub", broker.options + ["-q", "1", "-t", "mqbench/#", "-F", format, "--log", "notice"])
+      "mqsub", broker.options + ["-q", "1", "-t", "mqbench/#", "-F", "%t \(format)", "--log", "notice"])
     try watcher.waitForErrors("subscribed to")
     let report = try run(broker, words)
     // In the order of messages at the broker, this is behind all of them.
     _ = try ToolProcess.run("mqpub", broker.options + ["-q", "1", "-t", "mqbench/end", "-m", "end"])
     #expect(Expect.eventually { watcher.outputText.contains("mqbench/end") })
-    return (report, watcher.outputText.split(separator: "\n").map(String.init).filter { !$0.contains("mqbench/end") })
+    let lines = watcher.outputText.split(separator: "\n").filter { !$0.contains("mqbench/end") }
+    return (report, lines.map { String($0.split(separator: " ", maxSplits: 1)[1]) })
   }
 
   @Test(
@@ -93,7 +94,7 @@ struct BenchWorkloadTests {
   )
   func bare() throws {
     let broker = try RealBroker()
-    let report = try run(broker, ["--no-sequence", "--size", "0..3", "--goal", "p50<5s"])
+    let report = try run(broker, ["--no-sequence", "--size", "0..3"])
     #expect(report.counts("sent", "acknowledged") == [100, 100])
     #expect(report.rate("delivered") > 50)
     for name in ["lost", "expected", "duplicates", "reordered"] { #expect(report.count(name) == -1, "\(name)") }
@@ -139,7 +140,10 @@ struct BenchWorkloadTests {
     let few = try ToolProcess.run("mqbench", ["load"] + broker.options + ["--identities", table])
     #expect(few.end == .exited(1))
     #expect(few.errorText.contains("20 clients need a line each, and there are 3"))
-    #expect(few.errorText.contains("others can read the file: chmod 600") && !few.errorText.contains("pw-of"))
+    #expect(!few.errorText.contains("pw-of"))
+    let terminal = try Terminal("mqbench", ["load"] + broker.options + ["--identities", table])
+    try terminal.wait()
+    #expect(terminal.outputText.contains("others can read the file: chmod 600"))
   }
 
   @Test("clients connect from the addresses in turn", .needs("mosquitto"))
@@ -169,8 +173,7 @@ struct BenchWorkloadTests {
     #expect(report.counts("delivered", "lost", "duplicates") == [100, 0, 0], "\(report.text)")
     #expect(topics.allSatisfy { $0.hasSuffix("/4/5") } && Set(topics).count == 4)
     let log = broker.log
-    #expect(
-      log.components(separatedBy: "/idle/").count == 1 + 2 * 450 || log.components(separatedBy: "/idle/").count > 450)
+    #expect(log.components(separatedBy: "/idle/").count > 450)
     let filters = filter == "exact" ? "/4/5 (QoS 1)" : "/\(end) (QoS 1)"
     #expect(log.contains(filters), "\(log)")
     // 225 idle filters and two others are two packets for each of two subscribers, and one is the watcher's.
@@ -185,7 +188,7 @@ struct BenchWorkloadTests {
       (["--payload", "record:x", "--size", "57"], "--size: what --payload reads has sizes of its own"),
       (["--payload", "record:/no/such"], "--payload: \"/no/such\": No such file"),
       (["--idle-subscriptions", "5", "--subscribers", "0"], "--idle-subscriptions: there are no subscribers"),
-      (["--popularity", "uniform", "--topics", "1000001"], "--popularity: holds for 1000000 topics at most"),
+      (["--popularity", "uniform", "--topics", "1000001"], "--popularity: goes for 1000000 topics at most"),
       (["--popularity", "zipf:0"], "--popularity: \"zipf:0\" is not uniform, or zipf:S"),
       (["--size", "normal:5"], "--size: \"normal:5\" is not a size"),
       (["--identities", "/no/such"], "--identities: \"/no/such\": No such file"),
