@@ -58,6 +58,7 @@ extension Measurement {
     defer { sink.terminate() }
     var plan = plan
     plan.client.endpoint = .tcp(host: "127.0.0.1", port: listener.port)
+    plan.startTime = nil
     plan.warmUp = min(plan.warmUp, .seconds(2))
     plan.duration = min(plan.duration, .seconds(10))
     plan.drainLimit = min(plan.drainLimit, .seconds(5))

@@ -27,6 +27,10 @@ struct LoadPlan: Sendable {
   var drainLimit: Duration
   var workers: Int
   var observation = Observation()
+  /// What it is a part of; nil when it is all there is.
+  var part: Part?
+  /// When the arrivals, or nothing but connections, begin; nil as soon as all is ready.
+  var startTime: WallTime?
   /// Four letters that other runs hardly have; topics and client identifiers begin with them.
   var run: RunWord
   /// How to connect; the client identifier in it is replaced.

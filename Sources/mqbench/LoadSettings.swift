@@ -27,6 +27,12 @@ struct LoadSettings: Sendable {
   var clients = 100
   var drain = Duration.seconds(30)
   var threads: Int?
+  /// The part that this process does.
+  var shard: Shard?
+  /// The number that the first publisher has in the whole load.
+  var firstPublisher = 0
+  /// When the arrivals begin; nil as soon as all is ready.
+  var startTime: WallTime?
   var observation = Observation()
 
   /// What the settings mean together.
@@ -41,7 +47,8 @@ struct LoadSettings: Sendable {
     return LoadPlan(
       topology: topology,
       schedule: Schedule(
-        publishers: publishers, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp, seed: seed),
+        publishers: publishers, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp, seed: seed,
+        firstPublisher: firstPublisher),
       size: size, qos: qos, subscriptionQoS: subscriptionQoS ?? qos, retain: retain, window: window, isClosed: isClosed,
       connectRate: connectRate, warmUp: warmUp, duration: duration ?? .seconds(30), drainLimit: drain,
       workers: max(1, min(threads ?? 1, publishers + subscribers)), observation: observation, run: RunWord(),

@@ -28,11 +28,22 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
-    if !settings.report.isForced { try plan.checkBroker() }
+    let whole = try plan(of: load, connection)
+    var plan = whole
+    if let shard = load.shard {
+      plan = try self.plan(of: load.part(connectsOnly: command == .connect), connection)
+      plan.part = LoadPlan.Part(shard: shard, scenario: whole.scenario)
+    }
+    plan.startTime = load.startTime
+    try plan.checkStart(.now)
+    if !settings.report.isForced { try whole.checkBroker() }
     try plan.checkDescriptors()
     try plan.checkPorts()
     return plan
+  }
+
+  private func plan(of load: LoadSettings, _ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
+    command == .connect ? load.connectPlan(connection) : try load.plan(connection)
   }
 
   /// The signal that ended a run, if one did.
@@ -82,7 +93,7 @@ struct Measurement {
   // MARK: - load
 
   func load() throws(UsageError) -> ExitStatus {
-    let plan = try plan(settings.connection, settings.load)
+    var plan = try plan(settings.connection, settings.load)
     if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
       throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
     }
@@ -91,7 +102,10 @@ struct Measurement {
     let count = settings.report.runs ?? 1
     do {
       for number in 0..<count {
-        if number > 0, try !pause(settings.report.pause) { break }
+        if number > 0 {
+          plan.startTime = plan.startTime?.advanced(by: plan.longestRun + settings.report.pause)
+          if try !pause(settings.report.pause) { break }
+        }
         if count > 1, diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(count)") }
         guard let summary = try run(plan) else { break }
         summaries.append(summary)

@@ -1,3 +1,4 @@
+internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
@@ -20,8 +21,10 @@ struct Summary: Sendable {
   let seconds: Double
   /// Seconds after the window in which messages could come.
   let drainSeconds: Double
-  /// When the arrivals began, in seconds since the beginning of 1970.
-  let date: Int64
+  /// When the arrivals, or nothing but connections, began.
+  let date: WallTime
+  /// By how much that was later than it was to be.
+  var lateness = Duration.zero
   /// The run, second by second, from the start of the arrivals.
   private(set) var series: [Second] = []
   private(set) var steadiness = Steadiness(slope: nil, rate: 0, seconds: 0, halves: (.unknown, .unknown))
@@ -61,7 +64,7 @@ struct Summary: Sendable {
   }
 
   init(
-    _ plan: LoadPlan, _ workers: [Worker], start: Instant, end: Instant, date: Int64, watch: HostWatch,
+    _ plan: LoadPlan, _ workers: [Worker], start: Instant, end: Instant, date: WallTime, watch: HostWatch,
     environment: [Host.Fact], isInterrupted: Bool
   ) {
     self.plan = plan

@@ -10,13 +10,18 @@ enum JSONReport {
     .object([
       ("schema", .integer(schema)), ("tool", .string("mqbench")), ("version", .string(report.version)),
       ("options", .array(report.options.map { .array($0.map(JSON.string)) })),
-      ("scenario", json(report.scenario)), ("environment", json(report.environment)),
+      ("scenario", json(report.scenario)), ("shards", json(report.shards)), ("environment", json(report.environment)),
       ("verdict", .string(report.verdict.rawValue)),
       ("runs", .array(report.runs.map(json))),
     ])
   }
 
   private static func json(_ items: [Report.Item]) -> JSON { .object(items.map { ($0.name, .string($0.value)) }) }
+
+  private static func json(_ shards: Report.Shards?) -> JSON {
+    guard let shards else { return .null }
+    return .object([("numbers", .array(shards.numbers.map(JSON.integer))), ("count", .integer(shards.count))])
+  }
 
   private static func json(_ run: Report.Run) -> JSON {
     .object([
@@ -116,6 +121,13 @@ enum JSONReport {
     report.options = json["options"].elements.map { $0.elements.compactMap(\.text) }.filter { !$0.isEmpty }
     report.scenario = items(json["scenario"])
     report.environment = items(json["environment"])
+    if let count = json["shards"]["count"].integer {
+      let numbers = json["shards"]["numbers"].elements.compactMap(\.integer)
+      guard !numbers.isEmpty, numbers == Set(numbers).sorted(), numbers.allSatisfy({ $0 >= 1 && $0 <= count }) else {
+        return nil
+      }
+      report.shards = Report.Shards(numbers: numbers, count: count)
+    }
     for element in json["runs"].elements {
       guard let run = run(element) else { return nil }
       report.runs.append(run)
