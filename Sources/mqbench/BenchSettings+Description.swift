@@ -121,11 +121,17 @@ extension BenchSettings {
         loadNames(without: ["--closed", "--duration", "--warm-up", "--ramp"]) + ["--json", "--goal", "--yes"]
       },
       .init(
-        "sink", synopsis: "[--forward] [-p PORT]",
+        "sink", synopsis: "[--forward] [-p PORT] [--tls | --cert FILE --key FILE] [--ws]",
         summary: "be a broker that does next to nothing, to measure mqbench itself with",
-        details:
-          "It acknowledges everything, and with {--forward} sends messages to whoever subscribed to exactly their topic.",
-        examples: [.init("What can mqbench do here?", "mqbench sink --forward -p 2883")]
+        details: """
+          It acknowledges everything, and with {--forward} sends messages to whoever subscribed to their topic. With {--tls} it \
+          speaks TLS with a certificate of its own, which exists in memory only and which nobody can verify, or with {--cert} and \
+          {--key}; with {--ws} it speaks WebSocket, at any path.
+          """,
+        examples: [
+          .init("What can mqbench do here?", "mqbench sink --forward -p 2883"),
+          .init("And over TLS?", "mqbench sink --forward -p 2884 --tls"),
+        ]
       ) { ["--forward"] + connectionNames() },
       .init(
         "merge", synopsis: "FILE.json...", summary: "put saved reports of the same load together as one",

@@ -17,9 +17,11 @@ struct LoadRun: ~Copyable {
   private static let look: Duration = .milliseconds(50)
 
   init(_ plan: LoadPlan, diagnostics: Diagnostics, signals: consuming Signals) {
-    self.plan = plan
     self.diagnostics = diagnostics
     self.signals = signals
+    var plan = plan
+    plan.client.reportTLS = { [state] in state.tell($0) }
+    self.plan = plan
   }
 
   /// Returns nil when a signal came before there was anything to measure.
@@ -64,6 +66,7 @@ struct LoadRun: ~Copyable {
       plan, workers, start: start, end: end, date: date(of: plan.connectsOnly ? begin : start), watch: watch,
       environment: environment, isInterrupted: isInterrupted)
     summary.lateness = lateness
+    summary.tls = state.tls
     return summary
   }
 

@@ -94,8 +94,11 @@ struct Measurement {
 
   func load() throws(UsageError) -> ExitStatus {
     var plan = try plan(settings.connection, settings.load)
-    if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
-      throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
+    if settings.report.calibrates {
+      if plan.client.proxy != nil { throw UsageError("--calibrate: there is no proxy between mqbench and its sink") }
+      if plan.client.tls?.sharedKey != nil {
+        throw UsageError("--calibrate: the sink speaks TLS with certificates, not with --psk")
+      }
     }
     var summaries: [Summary] = []
     var failure: ExitStatus?
@@ -119,7 +122,7 @@ struct Measurement {
     var report = Report(summaries, options: savedOptions)
     if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
       do {
-        if let calibration = try calibrate(plan) {
+        if let calibration = try calibrate(plan, agreed: summaries[0].tls) {
           report.environment += calibration.items(Spread.median(summaries.map { $0.headline.percentile(9900) }))
         }
       } catch {

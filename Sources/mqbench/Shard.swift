@@ -70,8 +70,8 @@ extension LoadSettings {
         long: "start-at", value: .one("TIME"), section: .time,
         summary: "let the arrivals begin at 14:30, 14:30:05 or 2026-11-22T14:30:05Z",
         details: """
-          Of connect, the first connection. A time of day is in UTC, for machines may be in different zones, and the nearest one is \
-          meant. A time that has passed is refused, and so is one before which the clients cannot be connected. When connecting takes \
+          Of connect, the first connection. A time of day is in UTC, for machines may be in different zones, and the next one is meant \
+          unless it was within the last hour. A time that has passed is refused, and so is one before which the clients cannot be connected. When connecting takes \
           longer than it should, the report says by how much the arrivals began too late.
           """)
     ) { (settings, value) throws(UsageError) in settings.startTime = try value.startTime(.now) },
@@ -99,16 +99,16 @@ extension Argument {
     return Shard(number: numbers[0], count: numbers[1])
   }
 
-  /// The word as a point in time: a date with a time and a zone, or the time of day in UTC that is nearest to `now`.
+  /// The word as a point in time: a date with a time and a zone, or the time of day in UTC that comes next, unless it was
+  /// within the hour before `now`: then whoever started it is late.
   func startTime(_ now: WallTime) throws(UsageError) -> WallTime {
     if let time = WallTime(bytes) { return time }
     let day = UTC.text(now.seconds).prefix { $0 != "T" }
     for end in ["Z", ":00Z"] {
-      // Of the day before, the same and the next one.
       guard var time = WallTime(Array("\(day)T".utf8) + bytes + Array(end.utf8)) else { continue }
-      let half: Int64 = 43_200
-      if time.seconds > now.seconds + half { time.seconds -= 2 * half }
-      if time.seconds <= now.seconds - half { time.seconds += 2 * half }
+      let (hour, day): (Int64, Int64) = (3600, 86_400)
+      if time.seconds < now.seconds - hour { time.seconds += day }
+      if time.seconds >= now.seconds - hour + day { time.seconds -= day }
       return time
     }
     throw UsageError("\(quoted) is not a time such as 14:30, 14:30:05 (in UTC) or 2026-11-22T14:30:05Z")

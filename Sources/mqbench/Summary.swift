@@ -25,6 +25,8 @@ struct Summary: Sendable {
   let date: WallTime
   /// By how much that was later than it was to be.
   var lateness = Duration.zero
+  /// What TLS agreed on with the broker; nil without TLS.
+  var tls: TLSReport?
   /// The run, second by second, from the start of the arrivals.
   private(set) var series: [Second] = []
   private(set) var steadiness = Steadiness(slope: nil, rate: 0, seconds: 0, halves: (.unknown, .unknown))

@@ -13,6 +13,11 @@ extension Report {
     func add(_ name: String, _ value: String) { environment.append(Item(name: name, value: value)) }
     add("broker", "\(first.plan.client.endpoint)")
     for fact in first.connection { add(fact.name == "version" ? "protocol" : fact.name, fact.value) }
+    if let tls = first.tls {
+      add(
+        "TLS",
+        [tls.version, tls.cipher, tls.group, tls.isResumed ? "resumed" : nil].compactMap { $0 }.joined(separator: ", "))
+    }
     if first.sharesMachine { add("shared host", "broker and mqbench share \(Host.processors) cores") }
     for fact in first.environment { add(fact.name, fact.value) }
   }
