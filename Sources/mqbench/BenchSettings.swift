@@ -97,10 +97,10 @@ struct BenchSettings: Sendable {
     // As many as there may be: whoever measures comes with thousands.
     _ = raiseDescriptorLimit(.max)
     do {
+      let layers = try ServerLayers(tls: plan.tls?.configuration, usesWebSocket: plan.webSocket != nil)
       let listener =
         try Socket.inherited()
         ?? Socket.listening(on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port)
-      let layers = try ServerLayers(tls: plan.tls?.configuration, usesWebSocket: plan.webSocket != nil)
       var sink = Sink(listener, forwards: forwards, layers: layers, signals: try Signals())
       let isUnknown = plan.tls != nil && plan.tls?.configuration.identity == nil
       diagnostics.notice(

@@ -36,7 +36,7 @@ struct BenchSinkTests {
         ])
       #expect(report.text.contains(#""TLS":"TLSv1.3, TLS_"#) == (way != .webSocket))
     }
-    let subscriber = try ToolProcess("mqsub", options + ["-t", "a/+", "-q", "1", "-C", "1", "-v", "--log", "info"])
+    let subscriber = try ToolProcess("mqsub", options + ["-t", "a/+", "-q", "1", "-C", "1", "-v"])
     let long = String(repeating: "x", count: 300_000)
     // The sink keeps nothing: the subscription has to be there.
     #expect(
