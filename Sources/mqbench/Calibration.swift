@@ -66,17 +66,17 @@ extension Measurement {
       output: .null,
       errors: .null)
     defer { sink.terminate() }
-    var plan = plan
-    plan.client.endpoint = .tcp(host: "127.0.0.1", port: listener.port)
-    plan.client.tls = plan.client.tls.map { Self.tls($0, agreed) }
+    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port)).changingClients { client in
+      client.tls = client.tls.map { Self.tls($0, agreed) }
+    }
     plan.startTime = nil
     plan.warmUp = min(plan.warmUp, .seconds(2))
     plan.duration = min(plan.duration, .seconds(10))
     plan.drainLimit = min(plan.drainLimit, .seconds(5))
-    let rate = plan.schedule.messagesPerSecond
+    let rate = plan.messagesPerSecond
     var calibration = Calibration()
     for factor in plan.isClosed ? [1] : [1.0, 2, 4] {
-      plan.schedule = plan.schedule.withRate(rate * factor)
+      let plan = plan.publishing(rate * factor)
       if diagnostics.isTerminal {
         diagnostics.notice("calibrating with \(Figures.rate(rate * factor)) messages a second")
       }

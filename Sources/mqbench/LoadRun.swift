@@ -19,9 +19,9 @@ struct LoadRun: ~Copyable {
   init(_ plan: LoadPlan, diagnostics: Diagnostics, signals: consuming Signals) {
     self.diagnostics = diagnostics
     self.signals = signals
-    var plan = plan
-    plan.client.reportTLS = { [state] in state.tell($0) }
-    self.plan = plan
+    self.plan = plan.changingClients { [state] client in
+      client.reportTLS = { state.tell($0) }
+    }
   }
 
   /// Returns nil when a signal came before there was anything to measure.

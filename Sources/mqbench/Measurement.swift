@@ -28,22 +28,26 @@ struct Measurement {
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
-    let whole = try plan(of: load, connection)
-    var plan = whole
+    var plan = try plan(of: load.part(connectsOnly: command == .connect), connection)
+    var whole = plan
     if let shard = load.shard {
-      plan = try self.plan(of: load.part(connectsOnly: command == .connect), connection)
+      whole = try self.plan(of: load, connection)
       plan.part = LoadPlan.Part(shard: shard, scenario: whole.scenario)
     }
     plan.startTime = load.startTime
     try plan.checkStart(.now)
     if !settings.report.isForced { try whole.checkBroker() }
-    try plan.checkDescriptors()
-    try plan.checkPorts()
     return plan
   }
 
   private func plan(of load: LoadSettings, _ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
-    command == .connect ? load.connectPlan(connection) : try load.plan(connection)
+    let groups = command == .connect ? load.connectGroups(connection) : try load.groups(connection)
+    // What other machines do needs nothing here.
+    if load.shard == nil {
+      try groups.checkDescriptors()
+      try groups.checkPorts()
+    }
+    return command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
   }
 
   /// The signal that ended a run, if one did.
@@ -194,8 +198,6 @@ struct Measurement {
       connection.take(try BrokerURL(word))
       plans.append(try plan(connection, settings.load))
     }
-    // The same arrivals for both.
-    plans[1].schedule = plans[0].schedule
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]
     do {

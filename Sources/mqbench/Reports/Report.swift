@@ -79,18 +79,19 @@ struct Report: Sendable {
   }
 
   /// The scenario as one reads it aloud: `10 publishers, 10 subscribers, 10 topics, QoS 1, 64 bytes, 1,000 messages a second`.
-  var sentence: String {
-    (shards.map { "\($0.text) of " } ?? "")
-      + scenario.map { item in
-        switch item.name {
-        case "publishers", "subscribers", "topics", "bytes", "clients":
-          "\(item.value) \(item.value == "1" ? String(item.name.dropLast()) : item.name)"
-        case "rate": "\(item.value) messages a second"
-        case "connections a second": "\(item.value) \(item.name)"
-        case "seconds": "\(item.value) s"
-        default: item.value.isEmpty ? item.name : "\(item.name) \(item.value)"
-        }
-      }.joined(separator: ", ")
+  var sentence: String { (shards.map { "\($0.text) of " } ?? "") + Self.sentence(scenario) }
+
+  static func sentence(_ scenario: [Item]) -> String {
+    scenario.map { item in
+      switch item.name {
+      case "publishers", "subscribers", "topics", "bytes", "clients":
+        "\(item.value) \(item.value == "1" ? String(item.name.dropLast()) : item.name)"
+      case "rate": "\(item.value) messages a second"
+      case "connections a second": "\(item.value) \(item.name)"
+      case "seconds": "\(item.value) s"
+      default: item.value.isEmpty ? item.name : "\(item.name) \(item.value)"
+      }
+    }.joined(separator: ", ")
   }
 
   /// What limited the runs: the worst of them.
