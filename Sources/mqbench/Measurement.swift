@@ -24,15 +24,19 @@ struct Measurement {
     }
   }
 
-  /// A plan for the broker of these settings.
-  func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
-    var connection = try connection.plan(invocation.compatibility)
-    try connection.readPassword(invocation, diagnostics)
-    var plan = try plan(of: load.part(connectsOnly: command == .connect), connection)
+  /// A plan for the broker of the settings, or for another one.
+  func plan(_ load: LoadSettings, at broker: BrokerURL? = nil) throws(UsageError) -> LoadPlan {
+    let connections = try connectionPlans(broker)
+    let own = try groups(load, load.shard, connections)
+    try own.checkDescriptors()
+    try own.checkPorts()
+    var plan = try plan(load, own)
     var whole = plan
     if let shard = load.shard {
-      whole = try self.plan(of: load, connection)
+      whole = try self.plan(load, try groups(load, nil, connections))
       plan.part = LoadPlan.Part(shard: shard, scenario: whole.scenario)
+      // All parts are done with connecting at the same time.
+      plan.connectRate *= Double(plan.clientCount) / Double(whole.clientCount)
     }
     plan.startTime = load.startTime
     try plan.checkStart(.now)
@@ -40,14 +44,52 @@ struct Measurement {
     return plan
   }
 
-  private func plan(of load: LoadSettings, _ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
-    let groups = command == .connect ? load.connectGroups(connection) : try load.groups(connection)
-    // What other machines do needs nothing here.
-    if load.shard == nil {
-      try groups.checkDescriptors()
-      try groups.checkPorts()
+  private func plan(_ load: LoadSettings, _ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
+    var plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
+    plan.scenarioText = settings.scenario?.text
+    return plan
+  }
+
+  /// The groups, or the part of each that a shard has.
+  private func groups(
+    _ load: LoadSettings, _ shard: Shard?, _ connections: [ConnectionPlan]
+  ) throws(UsageError) -> [LoadGroup] {
+    if settings.scenario == nil {
+      if command == .connect { return try load.part(shard, .connecting).connectGroups(connections[0]) }
+      return try load.part(shard, .publishersAndSubscribers).groups(connections[0])
     }
-    return command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
+    var groups: [LoadGroup] = []
+    for (number, group) in settings.groups.enumerated() {
+      do throws(UsageError) {
+        groups.append(
+          try group.settings.load.part(shard, .group).group(group.name, number, connections[number]))
+      } catch {
+        throw error.at("[\(group.name)]")
+      }
+    }
+    return groups
+  }
+
+  /// How to connect, for each group of a scenario, or for all clients.
+  private func connectionPlans(_ broker: BrokerURL?) throws(UsageError) -> [ConnectionPlan] {
+    if settings.scenario == nil { return [try connectionPlan(settings.connection, broker)] }
+    var plans: [ConnectionPlan] = []
+    for group in settings.groups {
+      do throws(UsageError) { plans.append(try connectionPlan(group.settings.connection, broker)) } catch {
+        throw error.at("[\(group.name)]")
+      }
+    }
+    return plans
+  }
+
+  private func connectionPlan(
+    _ connection: ConnectionSettings, _ broker: BrokerURL?
+  ) throws(UsageError) -> ConnectionPlan {
+    var connection = connection
+    if let broker { connection.take(broker) }
+    var plan = try connection.plan(invocation.compatibility)
+    try plan.readPassword(invocation, diagnostics)
+    return plan
   }
 
   /// The signal that ended a run, if one did.
@@ -97,7 +139,7 @@ struct Measurement {
   // MARK: - load
 
   func load() throws(UsageError) -> ExitStatus {
-    var plan = try plan(settings.connection, settings.load)
+    var plan = try plan(settings.load)
     if settings.report.calibrates {
       if plan.client.proxy != nil { throw UsageError("--calibrate: there is no proxy between mqbench and its sink") }
       if plan.client.tls?.sharedKey != nil {
@@ -194,9 +236,7 @@ struct Measurement {
     guard words.count == 2 else { throw UsageError("ab: two URLs are to be compared, as in mqtt://HOST:PORT") }
     var plans: [LoadPlan] = []
     for word in words {
-      var connection = settings.connection
-      connection.take(try BrokerURL(word))
-      plans.append(try plan(connection, settings.load))
+      plans.append(try plan(settings.load, at: try BrokerURL(word)))
     }
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]

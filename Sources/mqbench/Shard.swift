@@ -20,34 +20,45 @@ struct Shard: Hashable, Sendable {
 }
 
 extension LoadSettings {
-  /// The settings of the part that this process does: all of them without `--shard`.
+  /// What its clients are.
+  enum Clients { case publishersAndSubscribers, connecting, group }
+
+  /// The settings of a part of the load; all of them without a shard.
   ///
-  /// Clients and topics are divided as evenly as may be, and rates as the clients are whose they are, so that each publisher publishes
-  /// as often as it would in the whole load.
-  func part(connectsOnly: Bool = false) throws(UsageError) -> LoadSettings {
+  /// Clients and topics are divided as evenly as may be, and rates as the publishers are, so that each of them publishes as often as
+  /// it would in the whole load.
+  func part(_ shard: Shard?, _ kind: Clients) throws(UsageError) -> LoadSettings {
     guard let shard else { return self }
-    var part = self
-    part.shard = nil
-    if connectsOnly {
-      part.clients = try shard.divide(clients, "clients")
-      part.connectRate *= Double(part.clients) / Double(clients)
-      return part
+    for pattern in published + subscribed where !pattern.isOfRun {
+      throw UsageError("--shard: \(pattern) would be the same in all parts: %r in it makes it each part's own")
     }
-    part.publishers = try shard.divide(publishers, "publishers")
-    if subscribers > 0 { part.subscribers = try shard.divide(subscribers, "subscribers") }
-    if let topics { part.topics = try shard.divide(topics, "topics") }
-    part.firstPublisher = shard.first(of: publishers)
-    part.rate *= Double(part.publishers) / Double(publishers)
-    part.connectRate *= Double(part.publishers + part.subscribers) / Double(publishers + subscribers)
+    var part = self
+    let all: Int
+    switch kind {
+    case .connecting:
+      part.clients = try shard.divide(clients ?? Self.connectingClients, "clients")
+      return part
+    case .group:
+      all = clients ?? 1
+      part.clients = try shard.divide(all, "clients")
+    case .publishersAndSubscribers:
+      all = publishers
+      part.publishers = try shard.divide(all, "publishers")
+      if subscribers > 0 { part.subscribers = try shard.divide(subscribers, "subscribers") }
+      if let topics { part.topics = try shard.divide(topics, "topics") }
+    }
+    let own = shard.share(of: all)
+    part.firstPublisher = shard.first(of: all)
+    if case .rate(let rate) = pace { part.pace = .rate(rate * Double(own) / Double(all)) }
     if case .bursts(let size) = arrivals {
       // Otherwise the parts would draw apart with time.
-      let step = publishers.isMultiple(of: shard.count) ? shard.count : publishers
+      let step = all.isMultiple(of: shard.count) ? shard.count : all
       guard size.isMultiple(of: step) else {
         throw UsageError(
-          "--shard: bursts of \(size) cannot be divided among \(shard.count) as \(publishers) publishers are; "
+          "--shard: bursts of \(size) cannot be divided among \(shard.count) as \(all) publishers are; "
             + "a multiple of \(step) can")
       }
-      part.arrivals = .bursts(of: size * part.publishers / publishers)
+      part.arrivals = .bursts(of: size * own / all)
     }
     return part
   }
@@ -61,8 +72,8 @@ extension LoadSettings {
         details: """
           All parts are started with the same options but for I, and {--start-at} lets them begin together; merge puts their reports \
           together. Publishers, subscribers, topics and clients are divided as evenly as may be, and rates as the clients are; the runs \
-          of {--runs} begin as long after one another as a run can take at most. Each part has topics of its own and measures its own \
-          messages by its own clock, so that clocks of two machines are never compared.
+          of {--runs} begin as long after one another as a run can take at most. Each part has topics of its own (typed ones need %r) and \
+          measures its own messages by its own clock, so that clocks of two machines are never compared.
           """)
     ) { (settings, value) throws(UsageError) in settings.shard = try value.shard() },
     Option(

@@ -16,54 +16,61 @@ struct ShardTests {
     "the parts of a load have all of its clients, topics and rates, each about as many", arguments: [1, 2, 3, 4, 7])
   func division(count: Int) throws {
     var load = LoadSettings()
-    (load.publishers, load.subscribers, load.topics, load.rate, load.clients) = (10, 13, 7, 1234, 20)
-    let parts = try (1...count).map { number in
-      load.shard = Shard(number: number, count: count)
-      return try load.part()
-    }
-    for part in [\LoadSettings.publishers, \.subscribers] {
-      #expect(parts.map { $0[keyPath: part] }.reduce(0, +) == load[keyPath: part])
-      #expect(Set(parts.map { $0[keyPath: part] }).count <= 2)
+    (load.publishers, load.subscribers, load.topics, load.pace, load.clients) = (10, 13, 7, .rate(1234), 20)
+    let shards = (1...count).map { Shard(number: $0, count: count) }
+    let parts = try shards.map { try load.part($0, .publishersAndSubscribers) }
+    for clients in [\LoadSettings.publishers, \.subscribers] {
+      #expect(parts.map { $0[keyPath: clients] }.reduce(0, +) == load[keyPath: clients])
+      #expect(Set(parts.map { $0[keyPath: clients] }).count <= 2)
     }
     #expect(parts.compactMap(\.topics).reduce(0, +) == 7)
-    #expect(abs(parts.map(\.rate).reduce(0, +) - 1234) < 1e-6)
-    #expect(abs(parts.map(\.connectRate).reduce(0, +) - 500) < 1e-6)
     // A publisher publishes as often as in the whole.
-    for part in parts { #expect(abs(part.rate / Double(part.publishers) - 123.4) < 1e-6) }
+    for part in parts {
+      #expect(abs(part.pace.rate(part.publishers) / Double(part.publishers) - 123.4) < 1e-6)
+    }
     var first = 0
     for part in parts {
-      #expect(part.firstPublisher == first && part.shard == nil)
+      #expect(part.firstPublisher == first)
       first += part.publishers
     }
-    let connecting = try (1...count).map { number in
-      load.shard = Shard(number: number, count: count)
-      return try load.part(connectsOnly: true)
-    }
-    #expect(connecting.map(\.clients).reduce(0, +) == 20)
-    // All parts are done with connecting at the same time.
-    for part in connecting { #expect(abs(Double(part.clients) / part.connectRate - 20.0 / 500) < 1e-9) }
+    #expect(try shards.map { try load.part($0, .connecting).clients ?? 0 }.reduce(0, +) == 20)
+    load.pace = .every(.seconds(2))
+    let groups = try shards.map { try load.part($0, .group) }
+    #expect(groups.compactMap(\.clients).reduce(0, +) == 20 && groups.allSatisfy { $0.pace.rate(2) == 1 })
   }
 
   @Test("what cannot be divided is refused with what can")
   func indivisible() throws {
     var load = LoadSettings()
-    load.shard = Shard(number: 1, count: 4)
+    let shard = Shard(number: 1, count: 4)
     load.subscribers = 1
     #expect(
-      failure { () throws(UsageError) in _ = try load.part() }
+      failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) }
         == "--shard: 1 subscriber cannot be divided among 4: --subscribers 4 or more can")
     // Nobody subscribes in any part.
     load.subscribers = 0
-    #expect(failure { () throws(UsageError) in _ = try load.part() } == nil)
+    #expect(failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) } == nil)
     load.topics = 3
-    #expect(failure { () throws(UsageError) in _ = try load.part() }?.contains("--topics 4 or more can") == true)
+    #expect(
+      failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) }?.contains(
+        "--topics 4 or more can") == true)
     load.topics = nil
     load.arrivals = .bursts(of: 15)
-    #expect(failure { () throws(UsageError) in _ = try load.part() }?.contains("a multiple of 10 can") == true)
+    #expect(
+      failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) }?.contains(
+        "a multiple of 10 can") == true)
     load.publishers = 8
-    #expect(failure { () throws(UsageError) in _ = try load.part() }?.contains("a multiple of 4 can") == true)
+    #expect(
+      failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) }?.contains(
+        "a multiple of 4 can") == true)
     load.arrivals = .bursts(of: 12)
-    #expect(try load.part().arrivals == .bursts(of: 3))
+    #expect(try load.part(shard, .publishersAndSubscribers).arrivals == .bursts(of: 3))
+    load.published = [try TopicPattern(topic: argument("%r/%c"))]
+    #expect(try load.part(shard, .publishersAndSubscribers).publishers == 2)
+    load.subscribed = [try TopicPattern(filter: argument("%%r/#"))]
+    #expect(
+      failure { () throws(UsageError) in _ = try load.part(shard, .publishersAndSubscribers) }?.contains(
+        "%r in it makes it each part's own") == true)
     for text in ["0/4", "5/4", "1/", "/4", "4", "1/2/3", "1/0", "-1/2", "1/99999999999"] {
       #expect(failure { () throws(UsageError) in _ = try argument(text).shard() } != nil, "\(text)")
     }
@@ -73,17 +80,18 @@ struct ShardTests {
   @Test("with the same seed the random arrivals of the parts are those of the whole load")
   func arrivals() throws {
     var load = LoadSettings()
-    (load.publishers, load.rate, load.arrivals) = (10, 1000, .poisson)
+    (load.publishers, load.pace, load.arrivals) = (10, .rate(1000), .poisson)
     func schedule(_ load: LoadSettings) -> Schedule {
       Schedule(
-        publishers: load.publishers, messagesPerSecond: load.rate, arrivals: load.arrivals, seed: 7,
+        publishers: load.publishers, messagesPerSecond: load.pace.rate(load.publishers), arrivals: load.arrivals,
+        seed: 7,
         firstPublisher: load.firstPublisher)
     }
     let whole = schedule(load)
     var seen = Set<[Int64]>()
     for number in 1...3 {
-      load.shard = Shard(number: number, count: 3)
-      let part = try load.part()
+      let shard = Shard(number: number, count: 3)
+      let part = try load.part(shard, .publishersAndSubscribers)
       for publisher in 0..<part.publishers {
         let times = (0..<100).map { schedule(part).due(publisher, $0) }
         let same = (0..<100).map { whole.due(part.firstPublisher + publisher, $0) }
@@ -131,6 +139,7 @@ private func report(_ numbers: [Int], of count: Int, _ runs: [[Int64]], start: I
     run.counts = [.offered: samples.count, .lost: lost, .expected: samples.count, .largestDisplacement: numbers[0]]
     run.rates = [.offered: Double(samples.count) / 2, .sent: Double(samples.count) / 2]
     run.sequences = [0...(samples.count - 1)]
+    run.groups = [.init(name: "all", counts: [.delivered: samples.count], times: times)]
     run.seconds = [-1, 0, 1].map { second in
       .init(
         number: second, sent: samples.count, acknowledged: 1, delivered: 2,
@@ -170,6 +179,9 @@ struct ShardReportTests {
     }
     #expect(run.times[.endToEnd]?.samples == whole.times[.endToEnd]?.samples)
     #expect(run.times[.endToEnd]?.minimum == whole.times[.endToEnd]?.minimum)
+    #expect(
+      run.groups.map(\.counts) == whole.groups.map(\.counts)
+        && run.groups[0].times.samples == whole.groups[0].times.samples)
     #expect(run.counts == whole.counts.merging([.largestDisplacement: 2]) { $1 })
     #expect(run.rates == whole.rates)
     #expect(run.word == "w10 w20" && run.drain == 6 && run.sequences.count == 2)

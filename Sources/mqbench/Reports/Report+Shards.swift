@@ -96,6 +96,14 @@ extension Report.Run {
       }
       rates.merge(shard.rates, uniquingKeysWith: +)
       sequences += shard.sequences
+      for group in shard.groups {
+        guard let place = groups.firstIndex(where: { $0.name == group.name }) else {
+          groups.append(group)
+          continue
+        }
+        groups[place].counts.merge(group.counts, uniquingKeysWith: +)
+        groups[place].times.add(group.times)
+      }
     }
     let numbers = Set(shards.flatMap { $0.seconds.map(\.number) }).sorted()
     seconds = numbers.map { number in
