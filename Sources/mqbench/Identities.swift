@@ -22,6 +22,12 @@ struct Identities: Sendable {
   /// Those behind the first ones.
   func dropFirst(_ count: Int) -> Identities { Identities(identities.dropFirst(count)) }
 
+  /// Those of a part of the load: each part has others.
+  func part(_ shard: Shard) -> Identities {
+    let rows = stride(from: shard.number - 1, to: count, by: shard.count)
+    return Identities(ArraySlice(rows.map { identities[identities.startIndex + $0] }))
+  }
+
   var count: Int { identities.count }
   var haveCertificates: Bool { identities.contains { $0.certificate != nil } }
 

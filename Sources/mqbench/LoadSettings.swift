@@ -30,6 +30,12 @@ struct LoadSettings: Sendable {
   var reconnectEvery: Duration?
   var drain = Duration.seconds(30)
   var threads: Int?
+  /// The part that this process does.
+  var shard: Shard?
+  /// The number that the first publisher has in the whole load.
+  var firstPublisher = 0
+  /// When the arrivals begin; nil as soon as all is ready.
+  var startTime: WallTime?
   var observation = Observation()
   var workload = WorkloadSettings()
 
@@ -70,7 +76,7 @@ struct LoadSettings: Sendable {
       .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
     }
     let rule = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
-    let identities = try workload.identities(for: publishers + subscribers, client, diagnostics)
+    let identities = try workload.identities(for: publishers + subscribers, shard, client, diagnostics)
     var groups = [
       LoadGroup(
         name: "publishers", identifierPrefix: "p", count: publishers, client: client,
@@ -98,7 +104,7 @@ struct LoadSettings: Sendable {
     let client = client(connection)
     var group = LoadGroup(
       name: name, identifierPrefix: "\(name)-", count: count, client: client,
-      identities: try workload.identities(for: count, client, diagnostics), addresses: workload.addresses)
+      identities: try workload.identities(for: count, shard, client, diagnostics), addresses: workload.addresses)
     if !published.isEmpty { group.publishing = try publishing(clients: count, .named(published), group: number) }
     if !subscribed.isEmpty || workload.idleCount > 0 {
       group.subscribing = .init(
@@ -117,17 +123,19 @@ struct LoadSettings: Sendable {
     return plan
   }
 
+  static let connectingClients = 100
+
   /// Clients that connect, each with a subscription to a topic of its own.
   func connectGroups(
     _ connection: ConnectionPlan, _ diagnostics: Diagnostics
   ) throws(UsageError) -> [LoadGroup] {
-    let clients = clients ?? 100
+    let clients = clients ?? Self.connectingClients
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
     let client = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
     let group = LoadGroup(
       name: "clients", identifierPrefix: "s", count: clients, client: client,
       subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
-      identities: try workload.identities(for: clients, client, diagnostics), addresses: workload.addresses)
+      identities: try workload.identities(for: clients, shard, client, diagnostics), addresses: workload.addresses)
     return [group]
   }
 
@@ -155,7 +163,7 @@ struct LoadSettings: Sendable {
       topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),
       schedule: Schedule(
         publishers: clients, messagesPerSecond: pace.rate(clients), arrivals: arrivals, ramp: isClosed ? .zero : ramp,
-        seed: seed),
+        seed: seed, firstPublisher: firstPublisher),
       payload: try workload.payloadRule(), qos: qos, retain: retain, window: window)
   }
 

@@ -40,11 +40,12 @@ struct WorkloadSettings: Sendable {
 
   /// Who so many clients are, where it was told.
   func identities(
-    for count: Int, _ client: ClientSettings, _ diagnostics: Diagnostics
+    for count: Int, _ shard: Shard?, _ client: ClientSettings, _ diagnostics: Diagnostics
   ) throws(UsageError) -> Identities? {
     guard let path = identities else { return nil }
     do throws(UsageError) {
-      let identities = try Identities(file: path, diagnostics)
+      var identities = try Identities(file: path, diagnostics)
+      if let shard { identities = identities.part(shard) }
       guard identities.count >= count else {
         throw UsageError("\(count) clients need a line each, and there are \(identities.count)")
       }
