@@ -31,7 +31,8 @@ struct LoadRun: ~Copyable {
     let workers = (0..<plan.workers).map { Worker($0, plan, state) }
     let begin = Instant.now
     for worker in workers { worker.startThread(connectingFrom: begin) }
-    if plan.observation.broker { observeBroker() }
+    observer = Observer(plan.observation)
+    if !plan.observation.filters.isEmpty { observeTopics() }
     let clientCount = plan.clientCount
     // Connecting takes its time; a broker that answers nothing for ten seconds is given up by the clients themselves.
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
@@ -48,7 +49,7 @@ struct LoadRun: ~Copyable {
       watchFrom(first)
       wait(progress: progressText(from: first)) { _, now in now >= windowEnd }
       lookAtHost(.now)
-      observer.end()
+      if let problem = observer.end() { diagnostics.warning(problem) }
       watch.end(after: Double((Instant.now - first).nanoseconds) / 1e9)
       state.enter(.stopping)
       drain(until: Instant.now + plan.drainLimit)
@@ -62,7 +63,7 @@ struct LoadRun: ~Copyable {
     if let error = state.error { throw error }
     guard let start else { return nil }
     return Summary(
-      plan, workers, start: start, end: end, date: date, watch: watch, environment: environment,
+      plan, workers, start: start, end: end, date: date, watch: watch, environment: environment + observer.facts,
       isInterrupted: isInterrupted)
   }
 
@@ -76,7 +77,7 @@ struct LoadRun: ~Copyable {
 
   private mutating func watchFrom(_ first: Instant) {
     watch = HostWatch()
-    observer = Observer(plan.observation)
+    observer.begin()
     firstArrival = first
     second = (0, first + .nanoseconds(plan.end(ofSecond: 0)))
   }
@@ -127,20 +128,24 @@ struct LoadRun: ~Copyable {
       if isInterrupted { Signals.die(of: signal) }
       interruption = signal
     case .client(_, .session(.message(let message, _))): observer.take(message)
-    case .client(_, .failed(let error)): diagnostics.warning("--observe-sys: \(error)")
+    case .client(_, .session(.subscribed(_, let packet))):
+      if let refusal = packet.reasonCodes.first(where: \.isFailure) {
+        diagnostics.warning("the broker refuses to be observed: \(refusal)")
+      }
+    case .client(_, .failed(let error)): diagnostics.warning("what the broker tells of itself: \(error)")
     default: break
     }
   }
 
-  /// Subscribes to what the broker tells of itself, by a connection that has no part in the load.
-  private mutating func observeBroker() {
+  /// Subscribes to what is to be observed, by a connection that has no part in the load.
+  private mutating func observeTopics() {
     var settings = plan.client
     settings.session.connect.clientIdentifier = Text(stringLiteral: "mqbench-\(plan.run)-sys")
     let client = Client(settings)
     // It throws for what a broker's limits forbid, and there is none yet.
     try! client.subscribe(
-      [Subscription(filter: try! TopicFilter("$SYS/#"), options: SubscriptionOptions(qos: .atMostOnce))], at: driver.now
-    )
+      plan.observation.filters.map { Subscription(filter: $0, options: SubscriptionOptions(qos: .atMostOnce)) },
+      at: driver.now)
     driver.add(client)
   }
 

@@ -34,6 +34,12 @@ struct LoadSettings: Sendable {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
+    if isClosed {
+      let others = [("--rate", isRateGiven), ("--arrivals", arrivals != .constant), ("--ramp", ramp != .zero)]
+      if let other = others.first(where: \.1) {
+        throw UsageError("\(other.0): nothing is due in a closed loop, which publishes as fast as it can (--closed)")
+      }
+    }
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
     let topology = Topology(
       publishers: publishers, subscribers: subscribers, topics: topics ?? publishers, isShared: isShared)

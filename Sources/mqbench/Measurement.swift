@@ -26,10 +26,14 @@ struct Measurement {
 
   /// A plan for the broker of these settings.
   func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
+    try connection.checkProperties(only: .connect)
     var connection = try connection.plan(invocation.compatibility)
     try connection.readPassword(invocation, diagnostics)
+    // Each connection is agreed on anew: with sessions of an earlier run some would be faster than others.
+    connection.tls?.configuration.sessionFolder = nil
     let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
     if !settings.report.isForced { try plan.checkBroker() }
+    try plan.observation.check()
     try plan.checkDescriptors()
     try plan.checkPorts()
     return plan

@@ -45,10 +45,12 @@ struct HTMLReport {
     tiles()
     percentilePicture()
     timePictures()
+    observedPictures()
     timesTable()
     countsTable()
     if report.runs.count > 1 { runsTable() }
-    if report.runs.count == 1 { items("What the verdict rests on", report.runs[0].evidence) }
+    ownPictures()
+    items("What the verdict rests on", report.runs[typical].evidence, whichRun)
     items("What was done", report.scenario + [commandLine])
     items("Where", report.environment)
     definitions()
@@ -196,7 +198,7 @@ struct HTMLReport {
     var plot = Plot(
       "Latency by percentile", horizontal: .linear(from: 0, to: decades(Double(count))),
       vertical: .logarithmic(from: range.lowerBound, to: range.upperBound))
-    for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Self.short(value)) ms") }
+    for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Figures.short(value)) ms") }
     for percentile in [0, 5000, 9000, 9900, 9990, 9999] where 10_000 <= (10_000 - percentile) * count {
       plot.horizontalTick(
         decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "0 %" : Self.share(percentile))
@@ -251,10 +253,9 @@ struct HTMLReport {
     let run = report.runs[typical]
     guard let last = run.seconds.last, run.seconds.count > 1 else { return }
     let (start, end) = (Double(run.seconds[0].number), Double(last.number + 1))
-    let which = report.runs.count > 1 ? "Run \(typical + 1) of \(report.runs.count), whose p99 is the median. " : ""
     func frame(_ plot: inout Plot) {
-      for tick in Plot.ticks(upTo: end) where tick <= end { plot.horizontalTick(tick, "\(Self.short(tick)) s") }
-      plot.shade(from: start, to: 0, "warm-up")
+      for tick in Plot.ticks(upTo: end) where tick <= end { plot.horizontalTick(tick, "\(Figures.short(tick)) s") }
+      plot.shade(from: start, to: 0, start < 0.06 * (start - end) ? "warm-up" : "")
       plot.shade(from: run.window, to: end, end - run.window > 0.06 * (end - start) ? "drain" : "")
     }
     // The last second is not whole.
@@ -274,7 +275,7 @@ struct HTMLReport {
       legend.insert(("delivered", "a"), at: 0)
     }
     rates.line(sent, colour: "b dashed")
-    picture("Messages a second", which + "Level lines mean that the load was carried evenly.", legend, rates)
+    picture("Messages a second", whichRun + "Level lines mean that the load was carried evenly.", legend, rates)
 
     // What comes late stands alone in its second, unless much does.
     let rows = run.seconds.filter { !$0.samples.isEmpty && (Double($0.number) < run.window || run.drain >= 2) }.map {
@@ -287,13 +288,13 @@ struct HTMLReport {
     var latency = Plot(
       "Latency over time", horizontal: .linear(from: start, to: end),
       vertical: .logarithmic(from: range.lowerBound, to: range.upperBound))
-    for value in Plot.roundTicks(range) { latency.verticalTick(value, "\(Self.short(value)) ms") }
+    for value in Plot.roundTicks(range) { latency.verticalTick(value, "\(Figures.short(value)) ms") }
     frame(&latency)
     latency.line(rows.map { ($0.0, Double($0.1.maximum) / 1e6) }, colour: "c")
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(9900)) }, colour: "b")
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(5000)) }, colour: "a")
     picture(
-      "Latency over time", which + "End to end, by the second in which messages came.",
+      "Latency over time", whichRun + "End to end, by the second in which messages came.",
       [("half were faster", "a"), ("99 % were faster", "b"), ("slowest", "c")], latency)
   }
 
@@ -301,17 +302,78 @@ struct HTMLReport {
     if case .nanoseconds(let time) = value { (x, Double(time) / 1e6) } else { nil }
   }
 
+  /// Says which of several runs something is of.
+  private var whichRun: String {
+    report.runs.count > 1 ? "Run \(typical + 1) of \(report.runs.count), whose p99 is the median. " : ""
+  }
+
+  private mutating func observedPictures() {
+    let run = report.runs[typical]
+    let table = SeriesTable(run)
+    let names = table.observedNames
+    guard !names.isEmpty else { return }
+    let process = report.environment.first { $0.name == "observed process" }?.value.split(separator: "(").last
+    let name = process.map { String($0.prefix { $0 != ")" }) } ?? "the process"
+    put("<section class=\"card\"><h2>What was observed besides</h2>")
+    put("<p class=\"muted\">\(escaped(whichRun))Second by second, grey where nothing counts.</p>")
+    smallPictures(table.observed(process: name), run)
+    put("<details><summary>All observed values</summary><div class=\"scroll\"><table><thead><tr><th></th>")
+    put("<th>at first</th><th>least</th><th>most</th><th>at last</th></tr></thead><tbody>")
+    for name in names.prefix(Self.rowLimit) {
+      let series = table.raw(name)
+      guard let first = series.points.first, let last = series.points.last else { continue }
+      let cells = [first.value, series.least, series.most, last.value].map { "<td>\(Figures.short($0))</td>" }
+      put("<tr><th>\(escaped(name))</th>\(cells.joined())</tr>")
+    }
+    put("</tbody></table></div>")
+    if names.count > Self.rowLimit { put("<p class=\"muted\">\(names.count - Self.rowLimit) more are left out.</p>") }
+    put("</details></section>")
+  }
+
+  private static let rowLimit = 200
+
+  private mutating func ownPictures() {
+    let run = report.runs[typical]
+    let series = SeriesTable(run).own
+    guard !series.isEmpty else { return }
+    put("<section class=\"card\"><h2>How mqbench and its machine fared</h2>")
+    put("<p class=\"muted\">\(escaped(whichRun))Second by second, grey where nothing counts.</p>")
+    smallPictures(series, run)
+    put("</section>")
+  }
+
+  /// A small picture of each, beside each other.
+  private mutating func smallPictures(_ all: [Series], _ run: Report.Run) {
+    guard let last = run.seconds.last, !all.isEmpty else { return }
+    let (start, end) = (Double(run.seconds[0].number), Double(last.number + 1))
+    put("<div class=\"small\">")
+    for series in all {
+      let unit = series.unit.isEmpty ? "" : " \(series.unit)"
+      let words = "median \(Figures.short(series.median)), most \(Figures.short(series.most))\(unit)"
+      // Numbers below 0 have an axis without round numbers.
+      let ticks = Plot.ticks(upTo: series.most, 2)
+      let low = min(0, series.least)
+      var plot = Plot(
+        "\(series.title): \(words)", .small, horizontal: .linear(from: start, to: end),
+        vertical: .linear(from: low, to: max(ticks.last ?? 1, low + 0.001)))
+      for tick in series.most > 0 ? ticks : [0] { plot.verticalTick(tick, Figures.short(tick)) }
+      if low < 0 { plot.verticalTick(low, Figures.short(low)) }
+      for tick in Plot.ticks(upTo: end, 3) where tick <= end { plot.horizontalTick(tick, "\(Figures.short(tick)) s") }
+      plot.shade(from: start, to: 0, "")
+      plot.shade(from: run.window, to: end, "")
+      plot.line(series.points, colour: "a")
+      put(
+        "<figure><figcaption><b>\(escaped(series.title))</b> <span>\(escaped(words))</span></figcaption>\(plot.svg)</figure>"
+      )
+    }
+    put("</div>")
+  }
+
   private mutating func picture(_ title: String, _ words: String, _ legend: [(String, String)], _ plot: Plot) {
     put(
       "<section class=\"card\"><h2>\(escaped(title))</h2><p class=\"muted\">\(escaped(words))</p><ul class=\"legend\">")
     for (name, colour) in legend { put("<li><span class=\"swatch \(colour)\"></span>\(escaped(name))</li>") }
-    put("</ul>\(plot.svg)</section>")
-  }
-
-  /// A round number as short as it gets.
-  private static func short(_ number: Double) -> String {
-    number >= 1 || number == 0
-      ? Figures.grouped(Int(number)) : Figures.decimals(number, number >= 0.1 ? 1 : number >= 0.01 ? 2 : 3)
+    put("</ul><div class=\"scroll\">\(plot.svg)</div></section>")
   }
 
   private static func share(_ hundredths: Int) -> String { "\(Figures.percentile(hundredths).dropFirst()) %" }
@@ -373,9 +435,11 @@ struct HTMLReport {
     put("</tbody></table></div></section>")
   }
 
-  private mutating func items(_ title: String, _ items: [Report.Item]) {
+  private mutating func items(_ title: String, _ items: [Report.Item], _ words: String = "") {
     guard !items.isEmpty else { return }
-    put("<section class=\"card\"><h2>\(escaped(title))</h2><dl class=\"items\">")
+    put("<section class=\"card\"><h2>\(escaped(title))</h2>")
+    if !words.isEmpty { put("<p class=\"muted\">\(escaped(words))</p>") }
+    put("<dl class=\"items\">")
     for item in items {
       put("<dt>\(escaped(item.name))</dt><dd>\(escaped(item.value.isEmpty ? "yes" : item.value))</dd>")
     }
@@ -432,6 +496,9 @@ extension HTMLReport {
     .grid{stroke:var(--grid);stroke-width:1}.shade{fill:var(--shade)}.bad{fill:var(--bad);opacity:.14}
     .line{fill:none;stroke-width:2.2;stroke-linejoin:round;stroke:var(--c)}.line.a{stroke:var(--a)}.line.b{stroke:var(--b)}
     .line.c{stroke-width:1.5}.line.dashed{stroke-dasharray:5 4}.line.faint{stroke-width:1.2;opacity:.6}
+    .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:14px 20px;margin:10px 0 4px}figure{margin:0}
+    figcaption{font-size:13px;line-height:1.35;margin:0 0 2px;overflow-wrap:anywhere}figcaption b{display:block;font-weight:600}
+    figcaption span{color:var(--muted)}.card>.scroll>svg{min-width:600px}
     .mark{fill:var(--card);stroke:var(--a);stroke-width:2.2}
     .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums;margin:6px 0 8px}
     th,td{padding:5px 8px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{font-weight:500;color:var(--muted)}

@@ -111,13 +111,18 @@ struct TextReport {
   }
 
   private mutating func rates(_ report: Report) {
-    let metrics = RateMetric.allCases.filter { metric in report.runs.contains { $0.rates[metric] != nil } }
+    func has(_ metric: RateMetric) -> Bool { report.runs.contains { $0.rates[metric] != nil } }
+    let metrics = RateMetric.allCases.filter { $0.isCount && has($0) }
     line(Figures.left("a second", Self.names) + metrics.map { Figures.right($0.rawValue, 15) }.joined())
     let medians = metrics.map { metric in Spread(report.runs.map { $0.rate(metric) }) }
     line(Figures.left("rate", Self.names) + medians.map { Figures.right(Figures.rate($0.median), 15) }.joined())
     if report.runs.count > 1 {
       let ranges = medians.map { "\(Figures.rate($0.least))–\(Figures.rate($0.most))" }
       line(Figures.left("  least–most", Self.names) + ranges.map { Figures.right($0, 15) }.joined())
+    }
+    if has(.bytesSent) {
+      func median(_ metric: RateMetric) -> String { Figures.rate(Spread(report.runs.map { $0.rate(metric) }).median) }
+      line("bytes a second: \(median(.bytesSent)) sent, \(median(.bytesReceived)) received by all connections")
     }
   }
 

@@ -1,0 +1,104 @@
+/// A figure of a run, second by second, to be followed with the eye.
+struct Series: Sendable {
+  /// What a reader who knows no manual takes it for.
+  var title: String
+  var unit = ""
+  /// Seconds from the start of the window, and values.
+  var points: [(second: Double, value: Double)]
+
+  var least: Double { points.map(\.value).min() ?? 0 }
+  var most: Double { points.map(\.value).max() ?? 0 }
+  var median: Double { Spread(points.map(\.value)).median }
+
+  /// How often the value became another one.
+  fileprivate var changes: Int { zip(points, points.dropFirst()).count { $0.value != $1.value } }
+
+  /// A number that has only grown, and by little of itself, is a total: how much it has grown is what there is to see.
+  fileprivate var asGrowth: Series {
+    let isRising = zip(points, points.dropFirst()).allSatisfy { $0.value <= $1.value }
+    guard isRising, least > 0, most - least < 0.5 * most else { return self }
+    return Series(title: title, unit: "more than at first", points: points.map { ($0.second, $0.value - least) })
+  }
+}
+
+/// The figures of a run's seconds by the names that they have in files.
+struct SeriesTable: Sendable {
+  /// What was observed besides, in its order.
+  private(set) var observedNames: [String] = []
+  private var points: [String: [(second: Double, value: Double)]] = [:]
+  private let window: Double
+
+  /// Pictures of what was observed, at most.
+  private static let limit = 12
+
+  /// The last second is not whole. What no axis holds is left out: files come from anywhere.
+  init(_ run: Report.Run) {
+    window = run.window
+    let own = Self.ownFigures.map(\.name) + ["due"]
+    for second in run.seconds.dropLast() {
+      for (name, value) in second.values where abs(value) <= Plot.limit / 1024 {
+        if points[name] == nil, !own.contains(name) { observedNames.append(name) }
+        points[name, default: []].append((Double(second.number) + 0.5, value))
+      }
+    }
+  }
+
+  /// A figure as it was observed.
+  func raw(_ name: String) -> Series { Series(title: name, points: points[name] ?? []) }
+
+  private func points(_ name: String, _ factor: Double) -> [(second: Double, value: Double)] {
+    (points[name] ?? []).map { ($0.second, $0.value * factor) }
+  }
+
+  // MARK: - mqbench itself
+
+  /// How mqbench and its machine fared. What never happened is left out.
+  var own: [Series] {
+    Self.ownFigures.compactMap { figure in
+      let points = points(figure.name, figure.factor).filter { point in
+        !figure.isOfWindow || (point.second >= 0 && point.second < window)
+      }
+      let series = Series(title: figure.title, unit: figure.unit, points: points)
+      return points.count > 1 && series.most > 0 ? series : nil
+    }
+  }
+
+  private static let ownFigures: [(name: String, title: String, unit: String, factor: Double, isOfWindow: Bool)] = [
+    ("backlog", "Due and not come yet", "messages", 1, false),
+    ("errors", "Refused messages and lost connections", "", 1, false),
+    ("tool_processors", "Processors that mqbench used", "", 1, true),
+    ("tool_lag_ms", "How late mqbench was at most", "ms", 1, true),
+    ("soft_interrupt_share", "Processor time for network packets", "%", 100, false),
+    ("stolen_share", "Processor time taken by the machine underneath", "%", 100, false),
+  ]
+
+  // MARK: - What was observed
+
+  /// What is worth a picture: the process first, then the values that move most often.
+  func observed(process: String) -> [Series] {
+    let ofProcess = Self.processFigures(process).compactMap { figure -> Series? in
+      var points = points(figure.name, figure.factor)
+      if figure.isCounter {
+        points = zip(points, points.dropFirst()).map { ($1.second, $1.value - $0.value) }
+      }
+      let series = Series(title: figure.title, unit: figure.unit, points: points)
+      return points.count > 1 && series.most > 0 ? series : nil
+    }
+    let others = observedNames.filter { !$0.hasPrefix("pid_") && !$0.contains("uptime") }.map(raw)
+      .filter { $0.points.count > 1 && $0.least < $0.most }.map { ($0.asGrowth, $0.changes) }.sorted { $0.1 > $1.1 }
+    return Array((ofProcess + others.map(\.0)).prefix(Self.limit))
+  }
+
+  private static func processFigures(
+    _ name: String
+  ) -> [(
+    name: String, title: String, unit: String, factor: Double, isCounter: Bool
+  )] {
+    [
+      ("pid_processors", "Processors that \(name) used", "", 1, false),
+      ("pid_resident_kib", "Memory of \(name)", "MiB", 1.0 / 1024, false),
+      ("pid_switches", "How often \(name) waited for something", "a second", 1, true),
+      ("pid_involuntary_switches", "How often a processor was taken from \(name)", "a second", 1, true),
+    ]
+  }
+}
