@@ -129,23 +129,32 @@ struct HTMLReport {
   private mutating func tiles() {
     let all = report.runs.compactMap { $0.times[headline] }
     put("<section class=\"tiles\">")
-    for percentile in [5000, 9900, 9990] {
+    for (percentile, words) in [(5000, "half took"), (9900, "1 of 100 took"), (9990, "1 of 1,000 took")] {
       let values = all.map { $0.percentile(percentile) }
       tile(
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
-        range(values))
+        values.count > 1 ? range(values) : "\(words) longer")
     }
+    let offered = report.runs[0].rates[.offered].map { "\(Figures.rate($0)) \(isConnect ? "tried" : "due")" } ?? ""
     for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
       let spread = Spread(report.runs.map { $0.rate(metric) })
       tile(
         "\(metric.rawValue)", Figures.rate(spread.median), "/s",
-        report.runs.count > 1 ? "\(Figures.rate(spread.least)) – \(Figures.rate(spread.most))" : "")
+        report.runs.count > 1 ? "\(Figures.rate(spread.least)) – \(Figures.rate(spread.most))" : offered)
       break
     }
     let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
     let expected = report.runs.reduce(0) { $0 + $1.count(.expected) }
-    if expected > 0 { tile("lost", Figures.grouped(lost), "of \(Figures.grouped(expected))", "", isBad: lost > 0) }
+    if expected > 0 {
+      tile("lost", Figures.grouped(lost), "of \(Figures.grouped(expected))", share(lost, expected), isBad: lost > 0)
+    }
     put("</section>")
+  }
+
+  private func share(_ part: Int, _ whole: Int) -> String {
+    if part == 0 { return "all came" }
+    return part >= whole / 10
+      ? "\(Figures.decimals(Double(part) / Double(whole) * 100, 1)) %" : "1 of \(Figures.grouped(whole / part))"
   }
 
   private var headlineWords: String {
@@ -228,7 +237,7 @@ struct HTMLReport {
     if report.runs.count > 1 { legend.append(("the other runs", "faint")) }
     picture(
       isConnect ? "How long connecting took" : "How long messages took",
-      "Each step to the right leaves a tenth of them: the curve’s right end is the slowest one.",
+      "Above 99 % stands how long 99 of 100 took at most. The right end is the slowest one.",
       legend, plot)
   }
 
@@ -258,8 +267,7 @@ struct HTMLReport {
       plot.shade(from: start, to: 0, start < 0.06 * (start - end) ? "warm-up" : "")
       plot.shade(from: run.window, to: end, end - run.window > 0.06 * (end - start) ? "drain" : "")
     }
-    // The last second is not whole.
-    let whole = run.seconds.dropLast()
+    let whole = run.wholeSeconds
     let sent = whole.map { (Double($0.number) + 0.5, Double($0.sent)) }
     let delivered = whole.map { (Double($0.number) + 0.5, Double($0.delivered)) }
     let most = max(1, (sent + delivered).map(\.1).max() ?? 1)
@@ -496,7 +504,8 @@ extension HTMLReport {
     .grid{stroke:var(--grid);stroke-width:1}.shade{fill:var(--shade)}.bad{fill:var(--bad);opacity:.14}
     .line{fill:none;stroke-width:2.2;stroke-linejoin:round;stroke:var(--c)}.line.a{stroke:var(--a)}.line.b{stroke:var(--b)}
     .line.c{stroke-width:1.5}.line.dashed{stroke-dasharray:5 4}.line.faint{stroke-width:1.2;opacity:.6}
-    .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:14px 20px;margin:10px 0 4px}figure{margin:0}
+    .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:14px 20px;margin:10px 0 4px}figure{margin:0;display:flex;
+    flex-direction:column;justify-content:space-between}
     figcaption{font-size:13px;line-height:1.35;margin:0 0 2px;overflow-wrap:anywhere}figcaption b{display:block;font-weight:600}
     figcaption span{color:var(--muted)}.card>.scroll>svg{min-width:600px}
     .mark{fill:var(--card);stroke:var(--a);stroke-width:2.2}

@@ -21,9 +21,9 @@ struct Plot {
     var width, height, left, right, top, bottom: Double
 
     /// As wide as the page.
-    static let wide = Size(width: 900, height: 300, left: 76, right: 16, top: 26, bottom: 44)
+    static let wide = Size(width: 900, height: 300, left: 76, right: 30, top: 26, bottom: 44)
     /// One of three beside each other.
-    static let small = Size(width: 290, height: 128, left: 46, right: 14, top: 8, bottom: 24)
+    static let small = Size(width: 290, height: 128, left: 58, right: 14, top: 8, bottom: 24)
   }
 
   private let size: Size

@@ -100,6 +100,9 @@ extension Report.Run {
   func count(_ metric: CountMetric) -> Int { counts[metric] ?? 0 }
   func rate(_ metric: RateMetric) -> Double { rates[metric] ?? 0 }
 
+  /// The seconds that had come to their end when the run did.
+  var wholeSeconds: [Report.Second] { seconds.filter { Double($0.number + 1) <= window + drain } }
+
   /// Sent in proportion to offered.
   var achieved: Double { rate(.offered) > 0 ? rate(.sent) / rate(.offered) : 1 }
 

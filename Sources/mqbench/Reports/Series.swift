@@ -31,11 +31,11 @@ struct SeriesTable: Sendable {
   /// Pictures of what was observed, at most.
   private static let limit = 12
 
-  /// The last second is not whole. What no axis holds is left out: files come from anywhere.
+  /// What no axis holds is left out: files come from anywhere.
   init(_ run: Report.Run) {
     window = run.window
     let own = Self.ownFigures.map(\.name) + ["due"]
-    for second in run.seconds.dropLast() {
+    for second in run.wholeSeconds {
       for (name, value) in second.values where abs(value) <= Plot.limit / 1024 {
         if points[name] == nil, !own.contains(name) { observedNames.append(name) }
         points[name, default: []].append((Double(second.number) + 0.5, value))
@@ -74,7 +74,7 @@ struct SeriesTable: Sendable {
 
   // MARK: - What was observed
 
-  /// What is worth a picture: the process first, then the values that move most often.
+  /// What is worth a picture: the process first, then what was asked for by name, then what the broker tells, the liveliest first.
   func observed(process: String) -> [Series] {
     let ofProcess = Self.processFigures(process).compactMap { figure -> Series? in
       var points = points(figure.name, figure.factor)
@@ -84,9 +84,19 @@ struct SeriesTable: Sendable {
       let series = Series(title: figure.title, unit: figure.unit, points: points)
       return points.count > 1 && series.most > 0 ? series : nil
     }
-    let others = observedNames.filter { !$0.hasPrefix("pid_") && !$0.contains("uptime") }.map(raw)
-      .filter { $0.points.count > 1 && $0.least < $0.most }.map { ($0.asGrowth, $0.changes) }.sorted { $0.1 > $1.1 }
-    return Array((ofProcess + others.map(\.0)).prefix(Self.limit))
+    let others = observedNames.enumerated().filter { _, name in
+      !name.hasPrefix("pid_") && !Self.isSlow(name)
+    }.compactMap { place, name -> (series: Series, rank: (Int, Int, Int))? in
+      let series = raw(name)
+      guard series.points.count > 1, series.least < series.most else { return nil }
+      return (series.asGrowth, (name.hasPrefix("$") ? 1 : 0, -series.changes, place))
+    }.sorted { $0.rank < $1.rank }
+    return Array((ofProcess + others.map(\.series)).prefix(Self.limit))
+  }
+
+  /// Whether a topic is about more time than a run has: mosquitto's averages over minutes, and how long a broker is up.
+  private static func isSlow(_ name: String) -> Bool {
+    name.hasPrefix("$SYS/") && (name.contains("/load/") || name.contains("/uptime"))
   }
 
   private static func processFigures(
