@@ -87,6 +87,16 @@ public struct Driver: ~Copyable {
     return index
   }
 
+  /// Runs `client` in the place of one that has ended, under its index.
+  public mutating func replace(_ index: Int, with client: Client) {
+    for old in registrations[index] { poller.remove(old.descriptor, token: index) }
+    registrations[index] = []
+    clients[index] = client
+    client.join(agenda, as: index)
+    now = .now
+    client.start(at: now)
+  }
+
   /// Waits for `descriptor` as well: `.ready` says when, again and again while it is so. With an empty interest `.ready` tells once
   /// that the other side has gone. Nil ends it, and is due before the descriptor is closed.
   public mutating func watch(_ descriptor: Int32, _ interest: Readiness?) {

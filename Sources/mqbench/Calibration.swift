@@ -56,15 +56,14 @@ extension Measurement {
       Array("exec /proc/\(getpid())/exe sink --forward".utf8), input: .descriptor(listener.descriptor), output: .null,
       errors: .null)
     defer { sink.terminate() }
-    var plan = plan
-    plan.client.endpoint = .tcp(host: "127.0.0.1", port: listener.port)
+    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port))
     plan.warmUp = min(plan.warmUp, .seconds(2))
     plan.duration = min(plan.duration, .seconds(10))
     plan.drainLimit = min(plan.drainLimit, .seconds(5))
-    let rate = plan.schedule.messagesPerSecond
+    let rate = plan.messagesPerSecond
     var calibration = Calibration()
     for factor in plan.isClosed ? [1] : [1.0, 2, 4] {
-      plan.schedule = plan.schedule.withRate(rate * factor)
+      let plan = plan.publishing(rate * factor)
       if diagnostics.isTerminal {
         diagnostics.notice("calibrating with \(Figures.rate(rate * factor)) messages a second")
       }

@@ -4,16 +4,16 @@ internal import MQTTClient
 
 /// What a run of load does.
 struct LoadPlan: Sendable {
-  var topology: Topology
-  var schedule: Schedule
-  /// Bytes of a payload, header and all.
-  var size: ClosedRange<Int>
-  var qos: QoS
-  /// The subscribers'.
-  var subscriptionQoS: QoS
-  var retain: Bool
-  /// QoS 1 and 2 messages that a publisher may have unacknowledged, besides what the broker says.
-  var window: Int?
+  /// What the clients do.
+  private(set) var groups: [LoadGroup]
+  /// Whom messages reach.
+  let routing: Routing
+  /// The text of the scenario that the groups come from.
+  var scenarioText: [UInt8]?
+  /// What random arrivals are made of.
+  var seed: UInt64
+  /// Nanoseconds in which the rates rise from nothing.
+  var ramp: Int64
   /// Nothing but connections, which are held for the window.
   var connectsOnly = false
   /// As fast as the window allows, instead of by schedule.
@@ -28,12 +28,29 @@ struct LoadPlan: Sendable {
   var workers: Int
   var observation = Observation()
   /// Four letters that other runs hardly have; topics and client identifiers begin with them.
-  var run: RunWord
-  /// How to connect; the client identifier in it is replaced.
-  var client: ClientSettings
+  var run = RunWord()
+
+  /// - Throws: when the groups do not go together.
+  init(
+    _ groups: [LoadGroup], seed: UInt64, ramp: Int64 = 0, connectRate: Double, warmUp: Duration, duration: Duration,
+    drainLimit: Duration, workers: Int
+  ) throws(UsageError) {
+    var first = 0
+    self.groups = groups
+    for index in groups.indices {
+      self.groups[index].first = first
+      first += groups[index].count
+    }
+    routing = try Routing(self.groups)
+    (self.seed, self.ramp, self.connectRate) = (seed, ramp, connectRate)
+    (self.warmUp, self.duration, self.drainLimit) = (warmUp, duration, drainLimit)
+    self.workers = max(1, min(workers, first))
+  }
+
+  // MARK: - Times
 
   /// Nanoseconds from the start of the arrivals to the start and the end of the window.
-  var windowStart: Int64 { schedule.ramp + warmUp.nanoseconds }
+  var windowStart: Int64 { ramp + warmUp.nanoseconds }
   var windowEnd: Int64 { windowStart + duration.nanoseconds }
 
   /// Seconds before the window, the first of which may be short.
@@ -45,23 +62,67 @@ struct LoadPlan: Sendable {
   /// When the second with this number ends.
   func end(ofSecond second: Int) -> Int64 { windowStart + Int64(second + 1 - leadSeconds) * 1_000_000_000 }
 
+  // MARK: - All groups together
+
+  /// The clients of a run.
+  var clientCount: Int { groups.reduce(0) { $0 + $1.count } }
+  var publishings: [LoadGroup.Publishing] { groups.compactMap(\.publishing) }
+  var hasSubscribers: Bool { groups.contains { $0.subscribing != nil } }
+  var hasAcknowledgements: Bool { publishings.contains { $0.qos != .atMostOnce } }
+  /// Whether it says something that groups are told apart.
+  var tellsGroups: Bool { publishings.count > 1 }
+  /// Messages published in a second.
+  var messagesPerSecond: Double { publishings.reduce(0) { $0 + $1.schedule.messagesPerSecond } }
+  /// How to connect, by the first group.
+  var client: ClientSettings { groups[0].client }
+
   /// Which times the report is about.
   var headline: Headline {
     if connectsOnly { return .connect }
-    if topology.subscribers > 0 { return .endToEnd }
-    return qos == .atMostOnce ? .sendDelay : .acknowledgement
+    if hasSubscribers { return .endToEnd }
+    return hasAcknowledgements ? .acknowledgement : .sendDelay
   }
 
   enum Headline: Sendable { case endToEnd, acknowledgement, sendDelay, connect }
 
-  /// Whether each message goes to several subscribers.
-  var fansOut: Bool { !topology.isShared && topology.deliveriesPerMessage > 1 }
+  // MARK: - The same with a difference
 
-  /// The name of a topic.
-  func topicName(_ topic: Int) -> [UInt8] { Array("mqbench/\(run)/\(topic)".utf8) }
+  /// So many messages a second, each group in proportion.
+  func publishing(_ messagesPerSecond: Double) -> LoadPlan {
+    var plan = self
+    let factor = messagesPerSecond / self.messagesPerSecond
+    for index in groups.indices {
+      guard let schedule = groups[index].publishing?.schedule else { continue }
+      plan.groups[index].publishing?.schedule = schedule.withRate(schedule.messagesPerSecond * factor)
+    }
+    return plan
+  }
 
-  /// The clients of a run, publishers first.
-  var clientCount: Int { topology.publishers + topology.subscribers }
+  /// For another broker.
+  func connecting(to endpoint: Endpoint) -> LoadPlan {
+    var plan = self
+    for index in groups.indices { plan.groups[index].client.endpoint = endpoint }
+    return plan
+  }
+
+  /// One publisher and one subscriber with a message now and then, to see how a broker does that has nothing else to do.
+  func pinging() throws(UsageError) -> LoadPlan {
+    guard let group = groups.first(where: { $0.publishing != nil }), let publishing = group.publishing else {
+      return self
+    }
+    let topics = TopicRule.numbered(NumberedTopics(count: 1, members: 1))
+    let quiet = LoadGroup.Publishing(
+      topics: topics, schedule: Schedule(publishers: 1, messagesPerSecond: 50), size: publishing.size,
+      qos: publishing.qos)
+    return try LoadPlan(
+      [
+        LoadGroup(name: LoadGroup.publishers, count: 1, client: group.client, publishing: quiet),
+        LoadGroup(
+          name: LoadGroup.subscribers, count: 1, client: group.client,
+          subscribing: .init(filters: topics, qos: publishing.qos)),
+      ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
+    )
+  }
 }
 
 /// A word that tells runs apart.

@@ -15,7 +15,7 @@ struct LoadSettings: Sendable {
   var window: Int?
   var arrivals = Schedule.Arrivals.constant
   var ramp = Duration.zero
-  var seed: UInt64?
+  var seed = UInt64.random(in: 0...UInt64(Int.max))
   var size = 64...64
   var qos = QoS.atLeastOnce
   var subscriptionQoS: QoS?
@@ -29,8 +29,58 @@ struct LoadSettings: Sendable {
   var threads: Int?
   var observation = Observation()
 
-  /// What the settings mean together.
-  func plan(_ connection: ConnectionPlan) throws(UsageError) -> LoadPlan {
+  /// The clients that a command line is about.
+  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
+    if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
+    let client = client(connection)
+    let topics = topics ?? publishers
+    let publishing = try publishing(
+      clients: publishers, .numbered(NumberedTopics(count: topics, members: publishers)), group: 0)
+    var groups = [LoadGroup(name: LoadGroup.publishers, count: publishers, client: client, publishing: publishing)]
+    if subscribers > 0 {
+      let filters = TopicRule.numbered(NumberedTopics(count: topics, members: subscribers))
+      groups.append(
+        LoadGroup(
+          name: LoadGroup.subscribers, count: subscribers, client: client,
+          subscribing: .init(filters: filters, qos: subscriptionQoS ?? qos, isShared: isShared)))
+    }
+    return groups
+  }
+
+  /// A plan of groups, with what is said about the run as a whole.
+  func plan(_ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
+    var plan = try LoadPlan(
+      groups, seed: seed, ramp: isClosed ? 0 : ramp.nanoseconds, connectRate: connectRate, warmUp: warmUp,
+      duration: duration ?? .seconds(30), drainLimit: drain, workers: threads ?? 1)
+    (plan.isClosed, plan.observation) = (isClosed, observation)
+    return plan
+  }
+
+  /// Clients that connect, each with a subscription to a topic of its own.
+  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
+    let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
+    let group = LoadGroup(
+      name: LoadGroup.subscribers, count: clients,
+      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
+      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
+    return [group]
+  }
+
+  /// A plan of nothing but connections.
+  func connectPlan(_ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
+    var plan = try LoadPlan(
+      groups, seed: 0, connectRate: connectRate, warmUp: .zero, duration: duration ?? .seconds(1), drainLimit: .zero,
+      workers: threads ?? 1)
+    (plan.connectsOnly, plan.settle) = (true, .zero)
+    return plan
+  }
+
+  private func client(_ connection: ConnectionPlan) -> ClientSettings {
+    connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection)
+  }
+
+  /// What so many clients publish; groups differ in their random times.
+  private func publishing(clients: Int, _ topics: TopicRule, group: Int) throws(UsageError) -> LoadGroup.Publishing {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
@@ -40,29 +90,12 @@ struct LoadSettings: Sendable {
         throw UsageError("\(other.0): nothing is due in a closed loop, which publishes as fast as it can (--closed)")
       }
     }
-    if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
-    let topology = Topology(
-      publishers: publishers, subscribers: subscribers, topics: topics ?? publishers, isShared: isShared)
-    let seed = seed ?? .random(in: 0 ... .max)
-    return LoadPlan(
-      topology: topology,
+    return LoadGroup.Publishing(
+      topics: topics,
       schedule: Schedule(
-        publishers: publishers, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp, seed: seed),
-      size: size, qos: qos, subscriptionQoS: subscriptionQoS ?? qos, retain: retain, window: window, isClosed: isClosed,
-      connectRate: connectRate, warmUp: warmUp, duration: duration ?? .seconds(30), drainLimit: drain,
-      workers: max(1, min(threads ?? 1, publishers + subscribers)), observation: observation, run: RunWord(),
-      client: connection.client(retryLimit: .foreverAfterFirstConnection, lifetime: .networkConnection))
-  }
-
-  /// A plan of nothing but connections, each with a subscription to a topic of its own.
-  func connectPlan(_ connection: ConnectionPlan) -> LoadPlan {
-    LoadPlan(
-      topology: Topology(publishers: 0, subscribers: clients, topics: clients),
-      schedule: Schedule(publishers: 0, messagesPerSecond: 1), size: 0...0, qos: .atMostOnce,
-      subscriptionQoS: subscriptionQoS ?? .atMostOnce, retain: false, connectsOnly: true, connectRate: connectRate,
-      warmUp: .zero, duration: duration ?? .seconds(1), settle: .zero, drainLimit: .zero,
-      workers: max(1, min(threads ?? 1, clients)), run: RunWord(),
-      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection))
+        publishers: clients, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp,
+        seed: seed &+ UInt64(group)),
+      size: size, qos: qos, retain: retain, window: window)
   }
 
   /// The options of the group.

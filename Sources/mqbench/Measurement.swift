@@ -31,11 +31,12 @@ struct Measurement {
     try connection.readPassword(invocation, diagnostics)
     // Each connection is agreed on anew: with sessions of an earlier run some would be faster than others.
     connection.tls?.configuration.sessionFolder = nil
-    let plan = command == .connect ? load.connectPlan(connection) : try load.plan(connection)
+    let groups = command == .connect ? load.connectGroups(connection) : try load.groups(connection)
+    try groups.checkDescriptors()
+    try groups.checkPorts()
+    let plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
     if !settings.report.isForced { try plan.checkBroker() }
     try plan.observation.check()
-    try plan.checkDescriptors()
-    try plan.checkPorts()
     return plan
   }
 
@@ -181,8 +182,6 @@ struct Measurement {
       connection.take(try BrokerURL(word))
       plans.append(try plan(connection, settings.load))
     }
-    // The same arrivals for both.
-    plans[1].schedule = plans[0].schedule
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]
     do {

@@ -139,6 +139,26 @@ struct Measurements: Sendable {
   }
 }
 
+/// What became of the measured messages of one group.
+struct GroupMeasurements: Sendable {
+  var sent = 0
+  var delivered = 0
+  /// From due to received, one sample a delivery.
+  var endToEnd = Times()
+
+  /// The time is nil in a closed loop, in which nothing is due.
+  mutating func delivered(after time: Int64?) {
+    delivered += 1
+    if let time { endToEnd.record(time) }
+  }
+
+  mutating func add(_ other: GroupMeasurements) {
+    sent += other.sent
+    delivered += other.delivered
+    endToEnd.add(other.endToEnd)
+  }
+}
+
 extension Measurements.Second {
   fileprivate mutating func add(_ other: Self) {
     sent += other.sent

@@ -3,11 +3,17 @@ internal import MQTTClient
 
 /// What one publisher of a run has to do, and what became of it.
 final class Publisher {
-  /// Its number, over all workers.
+  let group: WorkerGroup
+  /// Its number in the group, and its client's number over all groups.
+  let index: Int
   let number: Int
-  /// The names of its topics, in turn.
+  /// The names of its topics.
   let topics: [[UInt8]]
-  let client: Client
+  /// To how many subscribers a message of each of its topics goes.
+  let deliveries: [Int]
+  private(set) var client: Client
+  /// Whether it publishes nothing for now, because its client leaves in order to come again.
+  var isLeaving = false
 
   /// The message to be handed over next.
   var next = 0
@@ -71,9 +77,26 @@ final class Publisher {
     var isDone = false
   }
 
-  init(_ number: Int, topics: [[UInt8]], client: Client) {
-    self.number = number
-    self.topics = topics
+  init(_ index: Int, of group: WorkerGroup, _ topics: TopicRule, _ routing: Routing, client: Client) {
+    self.group = group
+    self.index = index
+    number = group.clients.lowerBound + index
+    self.topics = topics.topics(of: index, run: "\(group.run)")
+    deliveries = topics.topics(of: index, run: Routing.run).map { routing.recipients(of: $0).count }
     self.client = client
+  }
+
+  /// Goes on with another client.
+  func begin(_ client: Client) {
+    self.client = client
+    sentOnConnection = next
+  }
+
+  /// When message `sequence` is due, in the open loop.
+  func due(_ sequence: Int) -> Int64 { group.schedule.due(index, sequence) }
+
+  /// The place of the topic of message `sequence` in `topics`, and how many earlier messages went there.
+  func place(of sequence: Int) -> (topic: Int, index: Int) {
+    topics.count == 1 ? (0, sequence) : group.place(of: sequence, from: index)
   }
 }

@@ -11,7 +11,7 @@ extension LoadPlan {
 
   private var isModest: Bool {
     !isClosed && clientCount <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
-      && schedule.messagesPerSecond * max(1, topology.deliveriesPerMessage) <= Self.modestRate
+      && messagesPerSecond * max(1, routing.deliveriesPerMessage) <= Self.modestRate
   }
 
   /// Refuses to load a broker beyond loopback and private networks above a modest rate, unless that is wanted for sure.
@@ -30,6 +30,11 @@ extension LoadPlan {
       "\(client.endpoint) is beyond this machine and private networks: --yes says that it may be loaded with more than "
         + "\(Int(Self.modestRate)) messages a second, \(Self.modestClients) clients, or as fast as it can")
   }
+}
+
+extension [LoadGroup] {
+  /// Clients of all groups.
+  private var clientCount: Int { reduce(0) { $0 + $1.count } }
 
   /// Raises the limit of descriptors as far as needed.
   func checkDescriptors() throws(UsageError) {
@@ -44,7 +49,7 @@ extension LoadPlan {
 
   /// Connections from one address to one port of one host need a port each.
   func checkPorts() throws(UsageError) {
-    if case .unix = client.endpoint { return }
+    if case .unix = first?.client.endpoint { return }
     guard let range = Host.portRange, clientCount > range.count else { return }
     throw UsageError(
       "\(clientCount) clients need a port each, and the system gives \(range.count) to outgoing connections: "

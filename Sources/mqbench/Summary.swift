@@ -36,6 +36,17 @@ struct Summary: Sendable {
   let sharesMachine: Bool
   /// The first and last measured message of each publisher; nil of one that had none.
   private(set) var sequences: [ClosedRange<Int>?] = []
+  /// Group by group, as the plan has them.
+  private(set) var groups: [Group] = []
+
+  /// What became of the messages of one group.
+  struct Group: Sendable {
+    var name: String
+    var offered = 0
+    var expected = 0
+    var lost = 0
+    var measured = GroupMeasurements()
+  }
 
   /// One second of a run.
   struct Second: Sendable {
@@ -73,18 +84,26 @@ struct Summary: Sendable {
     let windowEnd = min(plan.windowEnd, (end - start).nanoseconds)
     seconds = Double(max(0, windowEnd - plan.windowStart)) / 1e9
     drainSeconds = Double(max(0, (end - start).nanoseconds - windowEnd)) / 1e9
+    groups = plan.groups.map { Group(name: $0.name) }
     for worker in workers {
       measured.add(worker.measurements)
       load.add(worker.load)
+      for (index, group) in worker.groups.enumerated() { groups[index].measured.add(group.measured) }
     }
     for publisher in workers.flatMap(\.publishers).sorted(by: { $0.number < $1.number }) {
-      let first = plan.schedule.firstSequence(of: publisher.number, notBefore: plan.windowStart)
-      let next = plan.schedule.firstSequence(of: publisher.number, notBefore: windowEnd)
-      offered += plan.isClosed ? publisher.next : max(0, next - first)
+      let schedule = publisher.group.schedule
+      let first = schedule.firstSequence(of: publisher.index, notBefore: plan.windowStart)
+      let next = schedule.firstSequence(of: publisher.index, notBefore: windowEnd)
+      let due = plan.isClosed ? publisher.next : max(0, next - first)
+      offered += due
+      groups[Int(publisher.group.number)].offered += due
       sequences.append(plan.isClosed || next <= first ? nil : first...(next - 1))
     }
     compareDeliveries(workers)
-    if !plan.isClosed { recordEndless() }
+    if !plan.isClosed {
+      recordEndless()
+      for group in groups.indices { groups[group].measured.endToEnd.recordEndless(groups[group].lost) }
+    }
     makeSeries(watch)
     judge(watch, windowEnd)
   }
@@ -95,31 +114,34 @@ struct Summary: Sendable {
   /// What did not come is longer than anything, and so is what was due and never sent.
   private mutating func recordEndless() {
     measured.sendDelay.recordEndless(unsent)
-    measured.endToEnd.recordEndless(lost + Int(Double(unsent) * plan.topology.deliveriesPerMessage))
-    if plan.qos != .atMostOnce { measured.acknowledgement.recordEndless(measured.inDoubt + unsent) }
+    measured.endToEnd.recordEndless(lost + Int(Double(unsent) * plan.routing.deliveriesPerMessage))
+    if plan.hasAcknowledgements { measured.acknowledgement.recordEndless(measured.inDoubt + unsent) }
     if plan.headline == .endToEnd {
       for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
     }
-    if plan.fansOut { measured.fanOut.recordEndless(incomplete) }
+    if plan.routing.fansOut { measured.fanOut.recordEndless(incomplete) }
     if plan.connectsOnly { measured.connect.connack.recordEndless(plan.clientCount - connected) }
   }
 
   private mutating func makeSeries(_ watch: HostWatch) {
-    var next = [Int](repeating: 0, count: plan.isClosed ? 0 : plan.topology.publishers)
+    let schedules = plan.isClosed ? [] : plan.publishings.map(\.schedule)
+    var next = schedules.map { [Int](repeating: 0, count: $0.publishers) }
     var (due, done) = (0, 0.0)
     for (number, second) in measured.seconds.enumerated() {
       let end = plan.end(ofSecond: number)
       var entry = Second(
         end: number + 1 - plan.leadSeconds, isMeasured: end > plan.windowStart && end <= plan.windowEnd)
-      for publisher in next.indices {
-        let first = plan.schedule.firstSequence(
-          of: publisher, notBefore: min(end, plan.windowEnd), from: next[publisher])
-        entry.due += first - next[publisher]
-        next[publisher] = first
+      for (group, schedule) in schedules.enumerated() {
+        for publisher in next[group].indices {
+          let first = schedule.firstSequence(
+            of: publisher, notBefore: min(end, plan.windowEnd), from: next[group][publisher])
+          entry.due += first - next[group][publisher]
+          next[group][publisher] = first
+        }
       }
       due += entry.due
       switch plan.headline {
-      case .endToEnd: done += Double(second.delivered) / max(1, plan.topology.deliveriesPerMessage)
+      case .endToEnd: done += Double(second.delivered) / max(1, plan.routing.deliveriesPerMessage)
       case .acknowledgement: done += Double(second.acknowledged)
       case .sendDelay: done += Double(second.sent)
       case .connect: break
@@ -163,74 +185,87 @@ struct Summary: Sendable {
 
   /// Compares what the broker owes with what has come, message by message.
   private mutating func compareDeliveries(_ workers: [Worker]) {
-    let topology = plan.topology
-    if topology.publishers == 0 { return }
-    let publishers = workers.flatMap(\.publishers).sorted { $0.number < $1.number }
-    acceptedMessages = publishers.reduce(0) { $0 + $1.accepted.count }
-    if topology.isShared {
-      // Any subscriber of a topic will do.
-      var seen: [UInt64: BitSet] = [:]
-      for stream in workers.flatMap(\.subscribers).flatMap(\.streams) {
-        seen[UInt64(stream.publisher) << 32 | UInt64(stream.topic), default: BitSet()].formUnion(stream.seen)
-      }
-      for publisher in publishers {
-        compare(publisher, nil) { seen[UInt64(publisher.number) << 32 | UInt64($0)] ?? BitSet() }
-      }
-      return
+    if plan.publishings.isEmpty { return }
+    var subscribers = [Subscriber?](repeating: nil, count: plan.clientCount)
+    for subscriber in workers.flatMap(\.members).compactMap(\.subscriber) {
+      subscribers[subscriber.number] = subscriber
     }
-    for subscriber in workers.flatMap(\.subscribers) {
-      var seen: [UInt64: BitSet] = [:]
-      for stream in subscriber.streams { seen[UInt64(stream.publisher) << 32 | UInt64(stream.topic)] = stream.seen }
-      for topic in topology.topics(ofSubscriber: subscriber.number) {
-        for number in topology.publishers(ofTopic: topic) {
-          let slot = topology.topicCount(ofPublisher: number) == 1 ? 0 : (topic - number) / topology.publishers
-          let set = seen[UInt64(number) << 32 | UInt64(slot)] ?? BitSet()
-          compare(publishers[number], subscriber.outage, only: slot) { _ in set }
-        }
+    for publisher in workers.flatMap(\.publishers) {
+      acceptedMessages += publisher.accepted.count
+      let topics = publisher.group.publishing?.topics.topics(of: publisher.index, run: Routing.run) ?? []
+      let deliveries = topics.enumerated().map { topic, name in
+        plan.routing.recipients(of: name).map { delivered(to: $0, publisher, topic, subscribers) }
       }
+      compare(publisher, deliveries)
     }
   }
 
-  private mutating func compare(
-    _ publisher: Publisher, _ outage: ClosedRange<Int64>?, only wanted: Int? = nil, _ seen: (Int) -> BitSet
-  ) {
-    let topicCount = plan.topology.topicCount(ofPublisher: publisher.number)
-    let slots = wanted.map { $0..<($0 + 1) } ?? 0..<topicCount
-    for slot in slots {
-      let seen = seen(slot)
-      if topicCount == 1, outage == nil {
-        // 64 at a time.
-        for index in 0..<publisher.accepted.wordCount {
-          let accepted = publisher.accepted.word(index)
-          expected += accepted.nonzeroBitCount
-          var missing = accepted & ~seen.word(index)
+  /// What somebody has received of a publisher on one of its topics, and when messages could not reach him.
+  private struct Delivered {
+    var seen: BitSet
+    var outages: [ClosedRange<Int64>] = []
+  }
+
+  private func delivered(
+    to recipient: Routing.Recipient, _ publisher: Publisher, _ topic: Int, _ subscribers: [Subscriber?]
+  ) -> Delivered {
+    switch recipient {
+    case .client(let number):
+      guard let subscriber = subscribers[number] else { return Delivered(seen: BitSet()) }
+      return Delivered(seen: subscriber.seen(of: publisher.number, on: topic), outages: subscriber.outages)
+    case .share(let share):
+      // Any of them will do.
+      var seen = BitSet()
+      for number in plan.routing.shares[share] {
+        if let subscriber = subscribers[number] { seen.formUnion(subscriber.seen(of: publisher.number, on: topic)) }
+      }
+      return Delivered(seen: seen)
+    }
+  }
+
+  /// - Parameter deliveries: for each topic of the publisher, whoever takes its messages.
+  private mutating func compare(_ publisher: Publisher, _ deliveries: [[Delivered]]) {
+    if deliveries.count == 1, deliveries[0].allSatisfy(\.outages.isEmpty) {
+      // 64 at a time.
+      for index in 0..<publisher.accepted.wordCount {
+        let accepted = publisher.accepted.word(index)
+        expect(accepted.nonzeroBitCount * deliveries[0].count, of: publisher)
+        for delivered in deliveries[0] {
+          var missing = accepted & ~delivered.seen.word(index)
           while missing != 0 {
             isLost(publisher, index * 64 + missing.trailingZeroBitCount)
             missing &= missing - 1
           }
         }
-        continue
       }
-      for sequence in stride(from: slot, to: publisher.next, by: topicCount) where publisher.accepted.contains(sequence)
-      {
-        if seen.contains(sequence / topicCount) {
-          expected += 1
-        } else if let outage, !plan.isClosed,
-          case let due = plan.schedule.due(publisher.number, sequence), due <= outage.upperBound,
-          due >= outage.lowerBound
+      return
+    }
+    for sequence in 0..<publisher.next where publisher.accepted.contains(sequence) {
+      let (topic, index) = publisher.place(of: sequence)
+      for delivered in deliveries[topic] {
+        if delivered.seen.contains(index) {
+          expect(1, of: publisher)
+        } else if !plan.isClosed, case let due = publisher.due(sequence),
+          delivered.outages.contains(where: { $0.contains(due) })
         {
           undeliverable += 1
         } else {
-          expected += 1
+          expect(1, of: publisher)
           isLost(publisher, sequence)
         }
       }
     }
   }
 
+  private mutating func expect(_ count: Int, of publisher: Publisher) {
+    expected += count
+    groups[Int(publisher.group.number)].expected += count
+  }
+
   private mutating func isLost(_ publisher: Publisher, _ sequence: Int) {
     lost += 1
-    let due = plan.isClosed ? 0 : plan.schedule.due(publisher.number, sequence)
+    groups[Int(publisher.group.number)].lost += 1
+    let due = plan.isClosed ? 0 : publisher.due(sequence)
     lostInHalf[2 * (due - plan.windowStart) >= plan.windowEnd - plan.windowStart ? 1 : 0] += 1
   }
 

@@ -14,30 +14,28 @@ final class Worker: @unchecked Sendable {
   private let windowEnd: Int64
   private let leadSeconds: Int64
   private let fansOut: Bool
+  private let isClosed: Bool
+  private let tellsGroups: Bool
   private var driver = Driver()
   private var start = Instant(nanoseconds: .max)
 
   // MARK: Clients
 
-  private enum Role {
-    case publisher(Publisher)
-    case subscriber(Subscriber)
-  }
-
+  let groups: [WorkerGroup]
   /// By the driver's index.
-  private var roles: [Role] = []
-  /// When each client's attempt to connect was due.
-  private var attempts: [Instant] = []
-  /// Which clients the broker has accepted on their present network connection.
-  private var isConnected: [Bool] = []
-  /// Clients that are still to be connected, and when the first of them is due.
-  private var waiting: ArraySlice<Role>
+  private(set) var members: [Member] = []
+  /// Members that are still to be connected, and when the first of them is due.
+  private var waiting: ArraySlice<Member> = []
   private var nextConnection = Instant(nanoseconds: 0)
   private var connectionInterval: Duration
   /// When the first of all workers' connections was due.
   private var firstConnection = Instant(nanoseconds: 0)
   let publishers: [Publisher]
-  let subscribers: [Subscriber]
+  /// By the number of the client; nil for those of other workers, and for those that do not publish.
+  private let publishersByNumber: [Publisher?]
+  private var rounds: [Round] = []
+  /// Members that are about to leave, as soon as nothing of theirs is unacknowledged.
+  private var leavers: [Member] = []
 
   // MARK: Publishing
 
@@ -46,7 +44,7 @@ final class Worker: @unchecked Sendable {
   private var blocked: [Publisher] = []
   private var payload: UnsafeMutableRawBufferPointer
   private let noProperties = Properties()
-  private var random: SystemRandomNumberGenerator
+  private var random = SystemRandomNumberGenerator()
 
   // MARK: What was measured
 
@@ -65,48 +63,40 @@ final class Worker: @unchecked Sendable {
   /// Nanoseconds of publishing after which what has arrived is looked at.
   private static let turn: Int64 = 1_000_000
   private static let payloadCapacity = 1 << 20
+  /// Nanoseconds before a client's own DISCONNECT in which what was due to it need not come.
+  private static let farewell: Int64 = 1_000_000_000
 
   /// - Parameter index: the worker's number; it has each of `plan.workers`-th client.
   init(_ index: Int, _ plan: LoadPlan, _ state: RunState) {
     self.index = index
     self.plan = plan
     (windowStart, windowEnd) = (plan.windowStart, plan.windowEnd)
-    (leadSeconds, fansOut) = (Int64(plan.leadSeconds), plan.fansOut)
+    (leadSeconds, fansOut) = (Int64(plan.leadSeconds), plan.routing.fansOut)
+    (isClosed, tellsGroups) = (plan.isClosed, plan.tellsGroups)
     self.state = state
-    random = SystemRandomNumberGenerator()
-    var roles: [Role] = []
-    var publishers: [Publisher] = []
-    var subscribers: [Subscriber] = []
-    for number in 0..<plan.topology.subscribers where number % plan.workers == index {
-      let subscriber = Subscriber(number, client: Self.client(plan, "s\(number)"))
-      subscribers.append(subscriber)
-      roles.append(.subscriber(subscriber))
+    groups = plan.groups.enumerated().map { WorkerGroup($0, $1, plan.run) }
+    var own: [Member] = []
+    // Who only subscribes is first to connect.
+    for group in groups.filter({ $0.publishing == nil }) + groups.filter({ $0.publishing != nil }) {
+      let members = (0..<group.plan.count).filter { (group.clients.lowerBound + $0) % plan.workers == index }
+        .map { Member($0, of: group, plan.routing) }
+      own += members
+      if let interval = group.plan.reconnectInterval, !members.isEmpty { rounds.append(Round(members, interval)) }
     }
-    for number in 0..<plan.topology.publishers where number % plan.workers == index {
-      let topics = plan.topology.topics(ofPublisher: number).map { plan.topicName($0) }
-      let publisher = Publisher(number, topics: topics, client: Self.client(plan, "p\(number)"))
-      publisher.client.leavesPublishesToCaller()
-      publishers.append(publisher)
-      roles.append(.publisher(publisher))
-    }
-    self.publishers = publishers
-    self.subscribers = subscribers
-    waiting = roles[...]
+    waiting = own[...]
+    publishers = own.compactMap(\.publisher)
+    var byNumber = [Publisher?](repeating: nil, count: publishers.isEmpty ? 0 : plan.clientCount)
+    for publisher in publishers { byNumber[publisher.number] = publisher }
+    publishersByNumber = byNumber
     connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
-    payload = .allocate(byteCount: Self.payloadCapacity + plan.size.upperBound, alignment: 16)
+    payload = .allocate(
+      byteCount: Self.payloadCapacity + (plan.publishings.map(\.size.upperBound).max() ?? 0), alignment: 16)
     for place in stride(from: 0, to: payload.count - 7, by: 8) {
-      payload.storeBytes(of: Schedule.mix(plan.schedule.seed &+ UInt64(place)), toByteOffset: place, as: UInt64.self)
+      payload.storeBytes(of: Schedule.mix(plan.seed &+ UInt64(place)), toByteOffset: place, as: UInt64.self)
     }
   }
 
   deinit { payload.deallocate() }
-
-  private static func client(_ plan: LoadPlan, _ name: String) -> Client {
-    var settings = plan.client
-    settings.session.connect.clientIdentifier = Text(stringLiteral: "mqbench-\(plan.run)-\(name)")
-    settings.session.maximumInflight = plan.window
-    return Client(settings)
-  }
 
   /// Begins to work in a thread of its own; the first of all workers' connections is due at `begin`.
   func startThread(connectingFrom begin: Instant) {
@@ -132,13 +122,13 @@ final class Worker: @unchecked Sendable {
       let deadline = deadline
       switch driver.next(until: deadline) {
       case .client(let index, .session(.message(let message, let delivery))):
-        guard case .subscriber(let subscriber) = roles[index] else { break }
+        guard let subscriber = members[index].subscriber else { break }
         received(message, by: subscriber)
         if let delivery { subscriber.client.acknowledge(delivery) }
       case .client(let index, let event): handle(event, index)
       case .deadline:
         // In a closed loop messages are always due.
-        if !plan.isClosed { late(deadline) } else if driver.now >= nextTick { late(nextTick) }
+        if !isClosed { late(deadline) } else if driver.now >= nextTick { late(nextTick) }
         if act() { return }
       case .idle:
         if act() { return }
@@ -151,7 +141,7 @@ final class Worker: @unchecked Sendable {
   /// Where the network is the only limit, looking at once for each message that comes would cost more than the messages themselves:
   /// lets some of them gather.
   private func gather() {
-    guard plan.isClosed, plan.qos == .atMostOnce, agenda.isEmpty, !isStopped else { return }
+    guard isClosed, !plan.hasAcknowledgements, agenda.isEmpty, !isStopped else { return }
     usleep(200)
   }
 
@@ -159,6 +149,9 @@ final class Worker: @unchecked Sendable {
     var deadline = nextTick
     if !waiting.isEmpty { deadline = min(deadline, nextConnection) }
     if let due = agenda.first?.due { deadline = min(deadline, start + .nanoseconds(due)) }
+    if start.nanoseconds != .max {
+      for round in rounds { deadline = min(deadline, start + .nanoseconds(round.due)) }
+    }
     return deadline
   }
 
@@ -182,6 +175,7 @@ final class Worker: @unchecked Sendable {
   private func act() -> Bool {
     let now = Instant.now
     while !waiting.isEmpty, now >= nextConnection { connectNext() }
+    if !rounds.isEmpty { lookAtRounds() }
     if !blocked.isEmpty { lookAtBlocked() }
     // What is due now, and for a while only: whoever is behind with sending has to go on receiving.
     let limit = time()
@@ -193,26 +187,48 @@ final class Worker: @unchecked Sendable {
   }
 
   private func connectNext() {
-    let role = waiting.removeFirst()
-    attempts.append(nextConnection)
+    let member = waiting.removeFirst()
+    member.attempt = nextConnection
     nextConnection = nextConnection + connectionInterval
-    let client: Client
-    switch role {
-    case .publisher(let publisher): client = publisher.client
-    case .subscriber(let subscriber):
-      client = subscriber.client
-      let filters = plan.topology.topics(ofSubscriber: subscriber.number).map { topic in
-        let name = plan.topicName(topic)
-        let filter = plan.topology.isShared ? Array("$share/\(plan.run)/".utf8) + name : name
-        return Subscription(
-          filter: try! TopicFilter(utf8: filter), options: SubscriptionOptions(qos: plan.subscriptionQoS))
-      }
-      // It throws for what a broker's limits forbid, and there is none yet.
-      try! client.subscribe(filters, at: driver.now)
+    members.append(member)
+    member.subscribe(at: driver.now)
+    driver.add(member.client)
+  }
+
+  // MARK: - Leaving and coming again
+
+  private func lookAtRounds() {
+    guard start.nanoseconds != .max, !isStopped else {
+      if isStopped { rounds = [] }
+      return
     }
-    roles.append(role)
-    isConnected.append(false)
-    driver.add(client)
+    let now = time()
+    for index in rounds.indices {
+      while rounds[index].due <= now {
+        let member = rounds[index].next()
+        guard member.isConnected, !member.isLeaving else { continue }
+        member.isLeaving = true
+        leavers.append(member)
+      }
+    }
+    // Whoever waits for acknowledgements goes when they have come.
+    leavers.removeAll { member in
+      guard member.isLeaving else { return true }
+      if let publisher = member.publisher {
+        guard publisher.unsent.isEmpty, publisher.unacknowledged.isEmpty else { return false }
+      }
+      // What is under way to it just now is not owed any more.
+      member.subscriber?.left(at: now - Self.farewell)
+      member.client.disconnect(at: driver.now)
+      return true
+    }
+  }
+
+  private func comeAgain(_ member: Member, _ index: Int) {
+    member.begin()
+    member.attempt = .now
+    member.subscribe(at: driver.now)
+    driver.replace(index, with: member.client)
   }
 
   /// Ten times a second or more; true when all is done.
@@ -288,10 +304,8 @@ final class Worker: @unchecked Sendable {
     }
   }
 
-  /// When the next message of a publisher is due; never after the window.
-  private func due(_ publisher: Publisher, _ sequence: Int) -> Int64 {
-    plan.isClosed ? 0 : plan.schedule.due(publisher.number, sequence)
-  }
+  /// When a message is due: at once in a closed loop.
+  private func due(_ publisher: Publisher, _ sequence: Int) -> Int64 { isClosed ? 0 : publisher.due(sequence) }
 
   private func report() {
     state.sent.add(total.sent - counted.sent)
@@ -371,17 +385,12 @@ final class Worker: @unchecked Sendable {
       closeSecond()
       if isLoadCounted { plan.connectsOnly ? load.end() : endLoad(.now) }
       lookAtTransport()
-      for role in roles {
-        let client =
-          switch role {
-          case .publisher(let publisher): publisher.client
-          case .subscriber(let subscriber): subscriber.client
-          }
-        if plan.retain, case .publisher(let publisher) = role { removeRetained(publisher) }
-        client.disconnect(at: driver.now)
+      for member in members {
+        if let publisher = member.publisher, member.group.publishing?.retain == true { removeRetained(publisher) }
+        member.client.disconnect(at: driver.now)
       }
     }
-    return gone >= roles.count
+    return gone >= members.count
   }
 
   /// Leaves no retained message behind: an empty one takes the place of a topic's last [MQTT-3.3.1-6].
@@ -403,16 +412,16 @@ final class Worker: @unchecked Sendable {
     let client = publisher.client
     var time = now
     while publisher.due <= limit, time < limit + Self.turn {
-      guard publisher.due < windowEnd, !plan.isClosed || time < windowEnd else {
+      guard publisher.due < windowEnd, !isClosed || time < windowEnd else {
         agenda.removeFirst()
         settle(publisher)
         return time
       }
-      if !client.canPublish {
+      if !client.canPublish || publisher.isLeaving {
         // The output may have been the limit.
         settle(publisher)
         time = self.time()
-        guard client.canPublish else {
+        guard client.canPublish, !publisher.isLeaving else {
           agenda.removeFirst()
           hold(publisher, time)
           return time
@@ -431,23 +440,24 @@ final class Worker: @unchecked Sendable {
   private func send(_ publisher: Publisher, _ now: Int64) {
     let client = publisher.client
     let sequence = publisher.next
-    let size =
-      plan.size.lowerBound == plan.size.upperBound ? plan.size.lowerBound : Int.random(in: plan.size, using: &random)
+    guard let publishing = publisher.group.publishing else { return }
+    let sizes = publishing.size
+    let size = sizes.lowerBound == sizes.upperBound ? sizes.lowerBound : Int.random(in: sizes, using: &random)
     let offset = (sequence &* 4099) & (Self.payloadCapacity - 1) & ~15
     let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[offset..<offset + size])
     let outputBefore = client.unsentCount
     if size >= MessageHeader.size {
       MessageHeader(
-        run: plan.run.number, group: 0, publisher: UInt32(publisher.number), sequence: UInt64(sequence)
+        run: plan.run.number, group: publisher.group.number, publisher: UInt32(publisher.number),
+        sequence: UInt64(sequence)
       ).write(to: bytes, count: size)
     }
     do throws(ProtocolError) {
-      let topics = publisher.topics
-      let number = try topics[sequence % topics.count].withBytes { (topic) throws(ProtocolError) in
+      let topic = publisher.place(of: sequence).topic
+      let number = try publisher.topics[topic].withBytes { (topic) throws(ProtocolError) in
         try client.publish(
-          topic: topic, payload: UnsafeRawBufferPointer(bytes), qos: plan.qos, retain: plan.retain,
-          properties: noProperties,
-          at: driver.now)
+          topic: topic, payload: UnsafeRawBufferPointer(bytes), qos: publisher.group.qos, retain: publishing.retain,
+          properties: noProperties, at: driver.now)
       }
       if let number {
         if publisher.unacknowledged.isEmpty { publisher.firstNumber = number }
@@ -483,7 +493,7 @@ final class Worker: @unchecked Sendable {
       if isMeasuredTime(now) { measurements.sentInWindow += 1 }
       measurements.seconds[second(now)].sent += 1
       publisher.sent(message.sequence, at: now)
-      if plan.qos == .atMostOnce {
+      if publisher.group.qos == .atMostOnce {
         if isMeasured(message.due) { accept(publisher, message.sequence) }
       } else {
         let place = message.sequence - publisher.unacknowledged[0].sequence
@@ -491,7 +501,8 @@ final class Worker: @unchecked Sendable {
       }
       guard isMeasured(message.due) else { continue }
       measurements.sent += 1
-      if plan.isClosed { continue }
+      publisher.group.measured.sent += 1
+      if isClosed { continue }
       let delay = now - message.due
       let afterHandover = publisher.isBlocked ? max(0, now - max(publisher.blockedSince, message.handedOver)) : 0
       let socket = min(delay, message.socket + afterHandover)
@@ -507,11 +518,11 @@ final class Worker: @unchecked Sendable {
   private func isMeasuredTime(_ time: Int64) -> Bool { time >= windowStart && time < windowEnd }
 
   /// Whether a message counts. In a closed loop nothing is due, and all count.
-  private func isMeasured(_ due: Int64) -> Bool { plan.isClosed || isMeasuredTime(due) }
+  private func isMeasured(_ due: Int64) -> Bool { isClosed || isMeasuredTime(due) }
 
   /// A sample of what the report is about, of a message that is measured and was due then.
   private func headline(_ time: Int64, due: Int64, at now: Int64) {
-    let place = plan.isClosed ? now : due
+    let place = isClosed ? now : due
     guard isMeasuredTime(place) else { return }
     let half = 2 * (place - windowStart) >= windowEnd - windowStart ? 1 : 0
     measurements.halves[half].record(time)
@@ -522,16 +533,14 @@ final class Worker: @unchecked Sendable {
   /// The broker answers for a measured message from now on.
   private func accept(_ publisher: Publisher, _ sequence: Int) {
     publisher.accepted.insert(sequence)
-    let topic = plan.topology.topic(ofPublisher: publisher.number, sequence)
-    let subscribers = plan.topology.subscribers(ofTopic: topic)
-    total.expected += plan.topology.isShared ? min(1, subscribers) : subscribers
+    total.expected += publisher.deliveries[publisher.place(of: sequence).topic]
   }
 
   /// A message is due, and the client takes none.
   private func hold(_ publisher: Publisher, _ now: Int64) {
     publisher.isHeld = true
     // Whoever has output left is held back by the network, everybody else by what is unacknowledged.
-    if publisher.client.unsentCount > 0 || !publisher.client.isConnected {
+    if publisher.client.unsentCount > 0 || !publisher.client.isConnected || publisher.isLeaving {
       publisher.socketTime.begin(at: now)
       block(publisher, now)
     } else {
@@ -559,10 +568,11 @@ final class Worker: @unchecked Sendable {
     blocked.removeAll { publisher in
       let client = publisher.client
       account(publisher, now)
-      let isFree = publisher.unsent.isEmpty && client.unsentCount == 0 && client.isConnected
+      let isFree =
+        publisher.unsent.isEmpty && client.unsentCount == 0 && client.isConnected && !publisher.isLeaving
       if isFree { publisher.isBlocked = false }
       if publisher.isHeld {
-        if client.canPublish {
+        if client.canPublish, !publisher.isLeaving {
           release(publisher, now)
         } else if isFree {
           publisher.socketTime.end(at: now)
@@ -576,51 +586,70 @@ final class Worker: @unchecked Sendable {
   // MARK: - What happened
 
   private func handle(_ event: Client.Event, _ index: Int) {
-    switch (event, roles[index]) {
-    case (.session(.published(let number, let reason, _)), .publisher(let publisher)):
-      acknowledged(number, reason, publisher)
-    case (.session(.received(let number)), .publisher(let publisher)):
+    let member = members[index]
+    switch event {
+    case .session(.published(let number, let reason, _)):
+      if let publisher = member.publisher { acknowledged(number, reason, publisher) }
+    case .session(.received(let number)):
+      guard let publisher = member.publisher else { break }
       received(number, publisher)
       publisher.client.release(number)
-    case (.session(.connected), let role):
-      isConnected[index] = true
-      connected(driver.clients[index], due: attempts[index])
+    case .session(.connected):
+      member.isConnected = true
+      connected(member)
       state.connected.add(1)
-      if case .publisher = role { state.ready.add(1) }
-    case (.session(.subscribed(_, let packet)), .subscriber(let subscriber)):
-      if let refusal = packet.reasonCodes.first(where: \.isFailure) {
-        if plan.connectsOnly {
-          let failure = ConnectFailure(stage: "SUBACK", reason: "the broker refused a subscription: \(refusal)")
-          measurements.failures[failure, default: 0] += 1
-          state.ready.add(1)
-          break
-        }
-        state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
-      }
-      if start.nanoseconds == .max { measurements.connect.suback.record((Instant.now - attempts[index]).nanoseconds) }
-      if let outage = subscriber.outage {
-        subscriber.outage = outage.lowerBound...max(outage.lowerBound, time())
-      } else {
-        state.ready.add(1)
-      }
-    case (.outage(let error, _), let role):
-      ended(error, role, index)
-    case (.failed(let error), let role):
+      if member.subscriber == nil { isReady(member) }
+    case .session(.subscribed(_, let packet)):
+      subscribed(member, packet)
+    case .outage(let error, _):
+      ended(error, member)
+    case .failed(let error):
       if plan.connectsOnly {
-        if !isConnected[index] { state.ready.add(1) }
+        if !member.isConnected { isReady(member) }
       } else if start.nanoseconds == .max || measurements.lostConnections == 0 {
         state.fail(error)
       }
-      ended(error, role, index)
+      ended(error, member)
       gone += 1
-    case (.closed, _): gone += 1
+    case .closed:
+      if member.isLeaving, !leaving { comeAgain(member, index) } else { gone += 1 }
     default: break
     }
   }
 
-  /// Takes note of how an attempt to connect went. Those of later attempts, after an outage, do not count.
-  private func connected(_ client: Client, due: Instant) {
-    guard start.nanoseconds == .max else { return }
+  /// The start waits for each client, once.
+  private func isReady(_ member: Member) {
+    if member.isReady { return }
+    member.isReady = true
+    state.ready.add(1)
+  }
+
+  private func subscribed(_ member: Member, _ packet: SubackPacket) {
+    if let refusal = packet.reasonCodes.first(where: \.isFailure) {
+      if plan.connectsOnly {
+        let failure = ConnectFailure(stage: "SUBACK", reason: "the broker refused a subscription: \(refusal)")
+        measurements.failures[failure, default: 0] += 1
+        isReady(member)
+        return
+      }
+      state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
+    }
+    if isTimedConnection(member) {
+      measurements.connect.suback.record((Instant.now - member.attempt).nanoseconds)
+    }
+    member.subscriber?.came(at: time())
+    isReady(member)
+  }
+
+  /// First connections count, and in the window those of clients that leave and come again by plan; but not those after an outage.
+  private func isTimedConnection(_ member: Member) -> Bool {
+    start.nanoseconds == .max || member.hasComeAgain && isMeasuredTime((member.attempt - start).nanoseconds)
+  }
+
+  /// Takes note of how an attempt to connect went.
+  private func connected(_ member: Member) {
+    guard isTimedConnection(member) else { return }
+    let (client, due) = (member.client, member.attempt)
     func record(_ time: Instant?, in times: inout Times) {
       if let time { times.record(max(0, (time - due).nanoseconds)) }
     }
@@ -629,7 +658,7 @@ final class Worker: @unchecked Sendable {
     record(client.milestones.opened, in: &measurements.connect.layers)
     let now = Instant.now
     record(now, in: &measurements.connect.connack)
-    measurements.connectTime = max(measurements.connectTime, now - firstConnection)
+    if start.nanoseconds == .max { measurements.connectTime = max(measurements.connectTime, now - firstConnection) }
   }
 
   /// PUBREC for a message.
@@ -659,9 +688,9 @@ final class Worker: @unchecked Sendable {
     let due = due(publisher, entry.sequence)
     if isMeasured(due) {
       measurements.acknowledged += 1
-      if !plan.isClosed { measurements.acknowledgement.record(now - due) }
-      if !plan.isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
-      if plan.headline == .acknowledgement { headline(now - (plan.isClosed ? entry.sent : due), due: due, at: now) }
+      if !isClosed { measurements.acknowledgement.record(now - due) }
+      if !isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
+      if plan.headline == .acknowledgement { headline(now - (isClosed ? entry.sent : due), due: due, at: now) }
       if reason.isFailure {
         measurements.seconds[second(now)].errors += 1
         measurements.refused[reason.rawValue, default: 0] += 1
@@ -674,32 +703,30 @@ final class Worker: @unchecked Sendable {
   }
 
   /// An attempt failed, or a network connection was lost.
-  private func ended(_ error: ConnectionError, _ role: Role, _ index: Int) {
-    if isConnected[index] {
-      isConnected[index] = false
-      lost(role)
+  private func ended(_ error: ConnectionError, _ member: Member) {
+    if member.isConnected {
+      member.isConnected = false
+      lost(member)
     } else {
       measurements.failures[ConnectFailure(error), default: 0] += 1
     }
   }
 
   /// The network connection of a client is gone.
-  private func lost(_ role: Role) {
+  private func lost(_ member: Member) {
     let now = time()
     measurements.lostConnections += 1
     measurements.seconds[second(now)].errors += 1
-    switch role {
-    case .publisher(let publisher):
-      for place in 0..<publisher.unacknowledged.count where !publisher.unacknowledged[place].isDone {
-        if isMeasured(due(publisher, publisher.unacknowledged[place].sequence)) { measurements.inDoubt += 1 }
-      }
-      publisher.unacknowledged.removeAll()
-      publisher.unsent.removeAll()
-      if plan.qos == .atMostOnce { takeBack(publisher) }
-      publisher.sentOnConnection = publisher.next
-    case .subscriber(let subscriber):
-      subscriber.outage = (subscriber.outage?.lowerBound ?? now)...now
+    member.isLeaving = false
+    member.subscriber?.left(at: now)
+    guard let publisher = member.publisher else { return }
+    for place in 0..<publisher.unacknowledged.count where !publisher.unacknowledged[place].isDone {
+      if isMeasured(due(publisher, publisher.unacknowledged[place].sequence)) { measurements.inDoubt += 1 }
     }
+    publisher.unacknowledged.removeAll()
+    publisher.unsent.removeAll()
+    if publisher.group.qos == .atMostOnce { takeBack(publisher) }
+    publisher.sentOnConnection = publisher.next
   }
 
   /// What was sent at QoS 0 on a network connection that broke may have been lost with it.
@@ -707,8 +734,7 @@ final class Worker: @unchecked Sendable {
     for sequence in publisher.sentOnConnection..<publisher.next where publisher.accepted.contains(sequence) {
       publisher.accepted.remove(sequence)
       measurements.inDoubt += 1
-      let topic = plan.topology.topic(ofPublisher: publisher.number, sequence)
-      total.expected -= plan.topology.isShared ? 1 : plan.topology.subscribers(ofTopic: topic)
+      total.expected -= publisher.deliveries[publisher.place(of: sequence).topic]
     }
   }
 
@@ -729,13 +755,16 @@ final class Worker: @unchecked Sendable {
       return
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
-    guard publisher < plan.topology.publishers else {
+    guard header.group < groups.count, case let group = groups[Int(header.group)], group.publishing != nil,
+      group.clients.contains(publisher)
+    else {
       measurements.corrupted += 1
       return
     }
-    let topicCount = plan.topology.topicCount(ofPublisher: publisher)
-    let arrival = subscriber.took(sequence / topicCount, of: publisher, on: sequence % topicCount)
-    let due = plan.isClosed ? 0 : plan.schedule.due(publisher, sequence)
+    let member = publisher - group.clients.lowerBound
+    let (topic, index) = group.place(of: sequence, from: member)
+    let arrival = subscriber.took(index, of: publisher, on: topic)
+    let due = isClosed ? 0 : group.schedule.due(member, sequence)
     let isMeasured = isMeasured(due)
     if isMeasured { measurements.publishBytesReceived += message.packetSize }
     guard case .new(let displacement) = arrival else {
@@ -751,21 +780,20 @@ final class Worker: @unchecked Sendable {
     guard isMeasured else { return }
     total.distinct += 1
     measurements.delivered += 1
-    if !plan.isClosed {
+    if tellsGroups { group.measured.delivered(after: isClosed ? nil : now - due) }
+    if !isClosed {
       measurements.endToEnd.record(now - due)
       headline(now - due, due: due, at: now)
     }
     // The publishers of other workers are theirs.
-    if plan.workers == 1, let (sent, arrivals) = publishers[publisher].arrived(sequence) {
-      if !plan.isClosed || isMeasuredTime(sent) { measurements.endToEndService.record(now - sent) }
-      if plan.isClosed { headline(now - sent, due: due, at: now) }
-      if fansOut, !plan.isClosed,
-        arrivals == plan.topology.subscribers(ofTopic: plan.topology.topic(ofPublisher: publisher, sequence))
-      {
-        measurements.fanOut.record(now - due)
-      }
+    if plan.workers == 1, let publisher = publishersByNumber[publisher],
+      let (sent, arrivals) = publisher.arrived(sequence)
+    {
+      if !isClosed || isMeasuredTime(sent) { measurements.endToEndService.record(now - sent) }
+      if isClosed { headline(now - sent, due: due, at: now) }
+      if fansOut, !isClosed, arrivals == publisher.deliveries[topic] { measurements.fanOut.record(now - due) }
     }
-    if displacement > 0, !plan.topology.isShared {
+    if displacement > 0, !subscriber.isShared {
       measurements.reordered += 1
       measurements.largestDisplacement = max(measurements.largestDisplacement, displacement)
     }
@@ -836,42 +864,6 @@ extension ConnectFailure {
     case .webSocket: "WebSocket"
     case .suback: "SUBACK"
     case .connack, .connected: "CONNACK"
-    }
-  }
-}
-
-/// Publishers with something to send, the one that is due first in front.
-private struct DueHeap {
-  private var items: [Publisher] = []
-
-  var first: Publisher? { items.first }
-  var isEmpty: Bool { items.isEmpty }
-
-  mutating func insert(_ publisher: Publisher) {
-    items.append(publisher)
-    var place = items.count - 1
-    while place > 0, items[place].due < items[(place - 1) / 2].due {
-      items.swapAt(place, (place - 1) / 2)
-      place = (place - 1) / 2
-    }
-  }
-
-  mutating func removeFirst() {
-    items.swapAt(0, items.count - 1)
-    items.removeLast()
-    if !items.isEmpty { firstChanged() }
-  }
-
-  /// The first one is due later than before.
-  mutating func firstChanged() {
-    var place = 0
-    while true {
-      let left = 2 * place + 1
-      guard left < items.count else { return }
-      let child = left + 1 < items.count && items[left + 1].due < items[left].due ? left + 1 : left
-      if items[place].due <= items[child].due { return }
-      items.swapAt(place, child)
-      place = child
     }
   }
 }

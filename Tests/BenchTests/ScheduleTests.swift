@@ -1,5 +1,8 @@
+import MQTT
+import MQTTClient
 import Testing
 
+@testable import CommandLineTool
 @testable import mqbench
 
 struct ScheduleTests {
@@ -58,25 +61,94 @@ struct ScheduleTests {
   }
 }
 
-struct TopologyTests {
+struct RoutingTests {
+  private func client() -> ClientSettings {
+    ClientSettings(
+      endpoint: .unix(path: "/nowhere"), session: SessionSettings(connect: ConnectPacket(protocolVersion: .v5), version: .v5),
+      reconnect: ReconnectPolicy(.retries(0)))
+  }
+
+  private func publishers(_ count: Int, to topics: TopicRule, rate: Double = 1) -> LoadGroup {
+    LoadGroup(
+      name: LoadGroup.publishers, count: count, client: client(),
+      publishing: .init(
+        topics: topics, schedule: Schedule(publishers: count, messagesPerSecond: rate), size: 16...16, qos: .atLeastOnce
+      ))
+  }
+
+  private func subscribers(_ count: Int, to filters: TopicRule, isShared: Bool = false) -> LoadGroup {
+    LoadGroup(
+      name: LoadGroup.subscribers, count: count, client: client(),
+      subscribing: .init(filters: filters, qos: .atLeastOnce, isShared: isShared))
+  }
+
+  private func plan(_ groups: [LoadGroup]) throws -> LoadPlan {
+    try LoadPlan(
+      groups, seed: 1, connectRate: 1, warmUp: .zero, duration: .seconds(1), drainLimit: .zero, workers: 1)
+  }
+
+  private func pattern(_ text: String) throws -> TopicPattern {
+    try TopicPattern(filter: Argument(Array(text.utf8), from: Source(.commandLine)))
+  }
+
   @Test(
     "each message of a topic goes to whoever subscribes to it, whichever numbers there are",
     arguments: [(1, 1, 1), (5, 1, 5), (1, 7, 1), (3, 4, 12), (6, 4, 3), (2, 5, 3), (4, 0, 4)])
-  func agreement(publishers: Int, subscribers: Int, topics: Int) {
-    let topology = Topology(publishers: publishers, subscribers: subscribers, topics: topics)
-    for topic in 0..<topics {
-      let takers = (0..<subscribers).filter { topology.topics(ofSubscriber: $0).contains(topic) }
-      #expect(takers.count == topology.subscribers(ofTopic: topic))
-      #expect(subscribers == 0 || !takers.isEmpty)
-      #expect(
-        topology.publishers(ofTopic: topic)
-          == (0..<publishers).filter { topology.topics(ofPublisher: $0).contains(topic) })
+  func agreement(publisherCount: Int, subscriberCount: Int, topics: Int) throws {
+    let published = TopicRule.numbered(NumberedTopics(count: topics, members: publisherCount))
+    let filters = TopicRule.numbered(NumberedTopics(count: topics, members: max(1, subscriberCount)))
+    let routing = try plan([publishers(publisherCount, to: published), subscribers(subscriberCount, to: filters)])
+      .routing
+    var names = Set<[UInt8]>()
+    for publisher in 0..<publisherCount {
+      let own = published.topics(of: publisher, run: Routing.run)
+      #expect(own.count == published.topicCount(of: publisher))
+      for topic in own {
+        names.insert(topic)
+        let takers = (0..<subscriberCount).filter { filters.topics(of: $0, run: Routing.run).contains(topic) }
+        #expect(Set(routing.recipients(of: topic)) == Set(takers.map { .client(publisherCount + $0) }))
+        #expect(subscriberCount == 0 || !takers.isEmpty)
+      }
     }
-    for publisher in 0..<publishers {
-      let own = topology.topics(ofPublisher: publisher)
-      #expect(own.count == topology.topicCount(ofPublisher: publisher))
-      #expect((0..<own.count).map { topology.topic(ofPublisher: publisher, $0) } == own)
-    }
+    #expect(names.count == topics)
+  }
+
+  @Test("wildcards, shares and several groups are counted as a broker counts them")
+  func wildcards() throws {
+    let devices = publishers(4, to: .named([try pattern("d/%c/t"), try pattern("d/%c/u")]), rate: 3)
+    let others = publishers(1, to: .named([try pattern("x")]), rate: 1)
+    let routing = try plan([
+      devices, others, subscribers(2, to: .named([try pattern("d/+/t")])),
+      subscribers(3, to: .named([try pattern("d/#")]), isShared: true),
+      subscribers(4, to: .named([try pattern("d/%c/t")])), subscribers(1, to: .named([try pattern("+/t")])),
+    ]).routing
+    // Two dashboards, one of those that share, and the device itself.
+    #expect(
+      Set(routing.recipients(of: Array("d/2/t".utf8)))
+        == [.client(5), .client(6), .share(0), .client(12)])
+    #expect(routing.recipients(of: Array("d/2/u".utf8)) == [.share(0)])
+    #expect(routing.recipients(of: Array("$d/2/t".utf8)).isEmpty)
+    #expect(routing.recipients(of: Array("d".utf8)) == [.share(0)])
+    #expect(routing.shares == [[7, 8, 9]])
+    #expect(routing.fansOut)
+    // Three of four messages go to 4 or 1 of them, the fourth to nobody.
+    #expect(routing.deliveriesPerMessage == 0.75 * 2.5)
+  }
+
+  @Test("filters of one client that overlap are refused: brokers answer them with one copy or with two")
+  func overlap() throws {
+    let topics = TopicRule.named([try pattern("a/b")])
+    let both = TopicRule.named([try pattern("a/+"), try pattern("a/b")])
+    let groups = [publishers(1, to: topics), subscribers(1, to: both)]
+    #expect(throws: UsageError.self) { try plan(groups) }
+  }
+
+  @Test("wildcards at the beginning leave out what begins with $", arguments: ["#", "+/x", "+"])
+  func dollar(filter: String) {
+    var tree = SubscriptionTree<Int>()
+    tree.insert(1, under: Array(filter.utf8))
+    #expect(tree.matches(Array("$SYS/x".utf8)).isEmpty)
+    #expect(tree.matches(Array("$SYS".utf8)).isEmpty)
   }
 }
 

@@ -24,7 +24,6 @@ extension Measurement {
     if goals.isEmpty { goals = try Goal.goals(in: Argument(Array("p99<50ms loss=0".utf8), from: Source(.commandLine))) }
     var load = settings.load
     (load.warmUp, load.duration, load.drain) = (Self.probe.warmUp, Self.probe.window, .seconds(10))
-    if load.seed == nil { load.seed = .random(in: 0...UInt64(Int.max)) }
     // The password is asked for once.
     var plan = try plan(settings.connection, load)
     let deadline = Instant.now + Self.limit
@@ -51,7 +50,7 @@ extension Measurement {
           continue
         }
         (plan.warmUp, plan.duration) = times
-        plan.schedule = plan.schedule.withRate(rate)
+        plan = plan.publishing(rate)
         if diagnostics.isTerminal {
           diagnostics.notice("\(isConfirmation ? "confirming" : "trying") \(Figures.rate(rate)) messages a second")
         }
@@ -99,13 +98,9 @@ extension Measurement {
 
   /// The median of a few messages over a moment, in nanoseconds: how long the broker takes when it has nothing to do.
   private func ping(_ plan: LoadPlan) throws -> Int64? {
-    var plan = plan
-    plan.topology = Topology(publishers: 1, subscribers: 1, topics: 1)
-    plan.schedule = Schedule(publishers: 1, messagesPerSecond: 50)
-    (plan.warmUp, plan.duration, plan.settle, plan.drainLimit, plan.workers) = (
-      .zero, .seconds(1), .zero, .seconds(5), 1
-    )
-    guard let summary = try run(plan), case .nanoseconds(let time) = summary.headline.rank(5000) else { return nil }
+    guard let summary = try run(plan.pinging()), case .nanoseconds(let time) = summary.headline.rank(5000) else {
+      return nil
+    }
     return time
   }
 
@@ -137,10 +132,8 @@ extension Measurement {
   private static func text(
     _ search: Search, _ rows: [Row], _ goals: [Goal], _ plan: LoadPlan, _ answer: Search.Answer?
   ) -> String {
-    let topology = plan.topology
     var text =
-      "mqbench search: \(goals.map(\.text).joined(separator: " ")); \(topology.publishers) publishers, "
-      + "\(topology.subscribers) subscribers, QoS \(plan.qos.rawValue)\n\n"
+      "mqbench search: \(goals.map(\.text).joined(separator: " ")); \(Report.sentence(plan.clientsInWords))\n\n"
     text +=
       Figures.right("messages/s", 12) + Figures.right("p50, ms", 10) + Figures.right("p99, ms", 10)
       + Figures.right("sent", 9)

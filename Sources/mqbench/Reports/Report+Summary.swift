@@ -21,7 +21,7 @@ extension Report.Run {
   init(_ summary: Summary) {
     let (plan, measured) = (summary.plan, summary.measured)
     word = "\(plan.run)"
-    seed = plan.schedule.seed
+    seed = plan.seed
     start = UTC.text(summary.date)
     windowStart = Double(plan.windowStart) / 1e9
     window = summary.seconds
@@ -44,20 +44,20 @@ extension Report.Run {
     times[.transport] = measured.connect.transport
     times[.layers] = measured.connect.layers
     times[.connect] = measured.connect.connack
-    if plan.topology.subscribers > 0 { times[.suback] = measured.connect.suback }
+    if plan.hasSubscribers { times[.suback] = measured.connect.suback }
     times[.roundTrip] = measured.roundTrips
     times[.loopLag] = measured.loopLag
     if plan.connectsOnly { return }
-    let isAcknowledged = plan.qos != .atMostOnce
-    if plan.topology.subscribers > 0 {
+    let isAcknowledged = plan.hasAcknowledgements
+    if plan.hasSubscribers {
       if !plan.isClosed { times[.endToEnd] = measured.endToEnd }
       times[.endToEndService] = measured.endToEndService
-      if plan.fansOut, !plan.isClosed { times[.fanOut] = measured.fanOut }
+      if plan.routing.fansOut, !plan.isClosed { times[.fanOut] = measured.fanOut }
     }
     if isAcknowledged {
       if !plan.isClosed { times[.acknowledgement] = measured.acknowledgement }
       times[.acknowledgementService] = measured.acknowledgementService
-      if plan.qos == .exactlyOnce { times[.receipt] = measured.receipt }
+      if plan.publishings.contains(where: { $0.qos == .exactlyOnce }) { times[.receipt] = measured.receipt }
     }
     if !plan.isClosed {
       times[.sendDelay] = measured.sendDelay
@@ -79,7 +79,7 @@ extension Report.Run {
     }
     rates[.sent] = summary.sentRate
     if !plan.isClosed { rates[.offered] = summary.offeredRate }
-    if plan.qos != .atMostOnce { rates[.acknowledged] = summary.acknowledgedRate }
+    if plan.hasAcknowledgements { rates[.acknowledged] = summary.acknowledgedRate }
     counts = [
       .offered: summary.offered, .sent: measured.sent, .acknowledged: measured.acknowledged,
       .refused: measured.refused.values.reduce(0, +), .withoutSubscribers: measured.withoutSubscribers,
@@ -91,7 +91,7 @@ extension Report.Run {
       rates[.bytesSent] = Double(measured.socketBytes.sent) / seconds
       rates[.bytesReceived] = Double(measured.socketBytes.received) / seconds
     }
-    guard plan.topology.subscribers > 0 else { return }
+    guard plan.hasSubscribers else { return }
     rates[.delivered] = summary.deliveredRate
     let deliveries: [CountMetric: Int] = [
       .expected: summary.expected, .delivered: measured.delivered, .lost: summary.lost,
@@ -183,33 +183,86 @@ enum UTC {
 extension LoadPlan {
   /// What is done, in words; what is not said is as always.
   var scenario: [Report.Item] {
+    if connectsOnly {
+      let rate = Figures.decimals(connectRate, connectRate < 10 ? 3 : 0)
+      return [("clients", "\(clientCount)"), ("connections a second", rate)].map(Report.Item.init)
+    }
+    var items = clientsInWords
+    if isClosed { items.append(Report.Item(name: "closed loop", value: "")) }
+    if scenarioText == nil, let publishing = publishings.first {
+      if !isClosed { items.append(Report.Item(name: "rate", value: publishing.schedule.rateInWords)) }
+      items += publishing.detailsInWords
+    }
+    let seconds = Double(duration.nanoseconds) / 1e9
+    items.append(
+      Report.Item(name: "seconds", value: Figures.decimals(seconds, seconds == seconds.rounded() ? 0 : 3)))
+    return items
+  }
+
+  /// Who publishes and subscribes to what.
+  var clientsInWords: [Report.Item] {
+    if scenarioText != nil { return groups.map { Report.Item(name: $0.name, value: $0.inWords(isClosed: isClosed)) } }
     var items: [Report.Item] = []
     func add(_ name: String, _ value: String) { items.append(Report.Item(name: name, value: value)) }
-    if connectsOnly {
-      add("clients", "\(clientCount)")
-      add("connections a second", Figures.decimals(connectRate, connectRate < 10 ? 3 : 0))
-      return items
+    let subscribers = groups.first { $0.subscribing != nil }
+    guard let publishers = groups.first(where: { $0.publishing != nil }), let publishing = publishers.publishing else {
+      return []
     }
-    add("publishers", "\(topology.publishers)")
-    add("subscribers", "\(topology.subscribers)" + (topology.isShared ? " sharing" : ""))
-    add("topics", "\(topology.topics)")
-    add("QoS", "\(qos.rawValue)" + (subscriptionQoS == qos ? "" : " to \(subscriptionQoS.rawValue)"))
-    add("bytes", size.count == 1 ? "\(size.lowerBound)" : "\(size.lowerBound)..\(size.upperBound)")
-    if isClosed {
-      add("closed loop", "")
-    } else {
-      let rate = schedule.messagesPerSecond
-      add("rate", rate == rate.rounded() ? Figures.grouped(Int(rate)) : Figures.decimals(rate, 3))
+    add("publishers", "\(publishers.count)")
+    add("subscribers", "\(subscribers?.count ?? 0)" + (subscribers?.subscribing?.isShared == true ? " sharing" : ""))
+    if case .numbered(let topics) = publishing.topics { add("topics", "\(topics.count)") }
+    if case .named(let patterns) = publishing.topics { add("to", "\(patterns)") }
+    if case .named(let patterns) = subscribers?.subscribing?.filters { add("from", "\(patterns)") }
+    let subscribed = subscribers?.subscribing?.qos ?? publishing.qos
+    add("QoS", "\(publishing.qos.rawValue)" + (subscribed == publishing.qos ? "" : " to \(subscribed.rawValue)"))
+    add("bytes", publishing.sizeInWords)
+    return items
+  }
+}
+
+extension LoadGroup {
+  /// `500 clients publish d/%c/t, QoS 1, 64 bytes, 100 messages a second`
+  fileprivate func inWords(isClosed: Bool) -> String {
+    var words = ["\(count) \(count == 1 ? "client" : "clients")"]
+    if let publishing {
+      words += ["publishing \(publishing.topics)", "QoS \(publishing.qos.rawValue)", "\(publishing.sizeInWords) bytes"]
+      if !isClosed { words.append("\(publishing.schedule.rateInWords) messages a second") }
+      words += publishing.detailsInWords.map { "\($0.name) \($0.value)" }
     }
-    if let window { add("window", "\(window)") }
+    if let subscribing {
+      words.append(
+        "\(subscribing.isShared ? "sharing" : "subscribed to") \(subscribing.filters) with QoS \(subscribing.qos.rawValue)"
+      )
+    }
+    if let reconnectInterval {
+      words.append("reconnecting every \(Figures.decimals(Double(reconnectInterval) / 1e9, 1)) s")
+    }
+    return words.joined(separator: ", ")
+  }
+}
+
+extension LoadGroup.Publishing {
+  fileprivate var sizeInWords: String {
+    size.count == 1 ? "\(size.lowerBound)" : "\(size.lowerBound)..\(size.upperBound)"
+  }
+
+  /// What is not as always.
+  fileprivate var detailsInWords: [Report.Item] {
+    var items: [Report.Item] = []
+    if let window { items.append(Report.Item(name: "window", value: "\(window)")) }
     switch schedule.arrivals {
     case .constant: break
-    case .poisson: add("arrivals", "poisson")
-    case .bursts(let size): add("arrivals", "burst:\(size)")
+    case .poisson: items.append(Report.Item(name: "arrivals", value: "poisson"))
+    case .bursts(let size): items.append(Report.Item(name: "arrivals", value: "burst:\(size)"))
     }
-    if retain { add("retained", "yes") }
-    let seconds = Double(duration.nanoseconds) / 1e9
-    add("seconds", Figures.decimals(seconds, seconds == seconds.rounded() ? 0 : 3))
+    if retain { items.append(Report.Item(name: "retained", value: "yes")) }
     return items
+  }
+}
+
+extension Schedule {
+  fileprivate var rateInWords: String {
+    let rate = messagesPerSecond
+    return rate == rate.rounded() ? Figures.grouped(Int(rate)) : Figures.decimals(rate, 3)
   }
 }

@@ -61,7 +61,9 @@ struct Report: Sendable {
   }
 
   /// The scenario as one reads it aloud: `10 publishers, 10 subscribers, 10 topics, QoS 1, 64 bytes, 1,000 messages a second`.
-  var sentence: String {
+  var sentence: String { Self.sentence(scenario) }
+
+  static func sentence(_ scenario: [Item]) -> String {
     scenario.map { item in
       switch item.name {
       case "publishers", "subscribers", "topics", "bytes", "clients":

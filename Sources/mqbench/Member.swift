@@ -1,0 +1,124 @@
+internal import MQTT
+internal import MQTTClient
+
+/// A client of a run, with what it does.
+final class Member {
+  let group: WorkerGroup
+  /// Its number in the group.
+  let index: Int
+  /// It gives way to another one when it comes again.
+  private(set) var client: Client
+  let publisher: Publisher?
+  let subscriber: Subscriber?
+  /// When its attempt to connect was due.
+  var attempt = Instant(nanoseconds: 0)
+  /// Whether the broker has accepted it on its present network connection.
+  var isConnected = false
+  /// Whether it has connected and subscribed once.
+  var isReady = false
+  /// Whether it is about to leave, or has left, in order to come again. It publishes nothing meanwhile.
+  var isLeaving = false {
+    didSet { publisher?.isLeaving = isLeaving }
+  }
+  /// Whether it has left and come again.
+  private(set) var hasComeAgain = false
+
+  init(_ index: Int, of group: WorkerGroup, _ routing: Routing) {
+    self.index = index
+    self.group = group
+    client = group.client(index)
+    publisher = group.publishing.map { [client] in Publisher(index, of: group, $0.topics, routing, client: client) }
+    subscriber = group.plan.subscribing.map { [client] in
+      Subscriber(group.clients.lowerBound + index, isShared: $0.isShared, client: client)
+    }
+  }
+
+  /// Begins anew, with another client.
+  func begin() {
+    client = group.client(index)
+    (isLeaving, isConnected, hasComeAgain) = (false, false, true)
+    publisher?.begin(client)
+    subscriber?.client = client
+  }
+
+  /// Asks for its subscriptions, when it connects.
+  func subscribe(at now: Instant) {
+    guard let subscribing = group.plan.subscribing else { return }
+    let run = "\(group.run)"
+    let prefix = subscribing.isShared ? group.plan.sharePrefix(run: run) : []
+    let subscriptions = subscribing.filters.topics(of: index, run: run).map { filter in
+      Subscription(
+        filter: try! TopicFilter(utf8: prefix + filter), options: SubscriptionOptions(qos: subscribing.qos))
+    }
+    // It throws for what a broker's limits forbid, and there is none yet.
+    try! client.subscribe(subscriptions, at: now)
+  }
+}
+
+/// Members that leave and come again, each after the same time, one after the other.
+struct Round {
+  private let members: [Member]
+  private let interval: Int64
+  private var count = 0
+
+  /// - Parameter interval: nanoseconds from when a member leaves until it leaves again.
+  init(_ members: [Member], _ interval: Int64) {
+    self.members = members
+    self.interval = interval
+  }
+
+  /// When the next one is to leave.
+  var due: Int64 {
+    let member = members[count % members.count]
+    let share = Double(member.index + 1) / Double(member.group.clients.count)
+    return Int64(count / members.count) * interval + Int64(Double(interval) * share)
+  }
+
+  /// The member whose turn it is.
+  mutating func next() -> Member {
+    defer { count += 1 }
+    return members[count % members.count]
+  }
+}
+
+/// A group as one worker sees it.
+final class WorkerGroup {
+  let plan: LoadGroup
+  let publishing: LoadGroup.Publishing?
+  let run: RunWord
+  let number: UInt8
+  /// The plan's, which are looked at for each message.
+  let schedule: Schedule
+  let qos: QoS
+  /// The numbers of its clients.
+  let clients: Range<Int>
+  /// What became of its messages, where that is told of each group.
+  var measured = GroupMeasurements()
+
+  init(_ number: Int, _ plan: LoadGroup, _ run: RunWord) {
+    self.plan = plan
+    publishing = plan.publishing
+    self.run = run
+    self.number = UInt8(number)
+    schedule = publishing?.schedule ?? Schedule(publishers: 1, messagesPerSecond: 1)
+    qos = publishing?.qos ?? .atMostOnce
+    clients = plan.clients
+  }
+
+  /// The place of the topic of message `sequence` among those of the client with this number in the group, and how many earlier
+  /// messages of that client went there.
+  func place(of sequence: Int, from member: Int) -> (topic: Int, index: Int) {
+    guard let publishing else { return (0, sequence) }
+    return publishing.place(of: sequence, topicCount: publishing.topics.topicCount(of: member))
+  }
+
+  /// A client for the member with this number.
+  func client(_ member: Int) -> Client {
+    var settings = plan.client
+    settings.session.connect.clientIdentifier = Text(stringLiteral: plan.clientIdentifier(of: member, run))
+    settings.session.maximumInflight = publishing?.window
+    let client = Client(settings)
+    if publishing != nil { client.leavesPublishesToCaller() }
+    return client
+  }
+}
