@@ -173,7 +173,13 @@ struct LoadRun: ~Copyable {
     guard diagnostics.isTerminal, Instant.now - shown >= .milliseconds(500) else { return }
     shown = .now
     var line = OutputBuffer(descriptor: 2, limit: .max)
-    line.append("\r\(text)\u{1B}[K")
+    line.append("\r")
+    // A line that wraps could not be taken back.
+    var text = text
+    _ = text.withUTF8 {
+      TerminalText.append(UnsafeRawBufferPointer($0), columns: System.terminalSize(2).columns - 1, to: &line)
+    }
+    line.append("\u{1B}[K")
     try? line.flush()
   }
 

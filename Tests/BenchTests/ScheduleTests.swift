@@ -64,7 +64,8 @@ struct ScheduleTests {
 struct RoutingTests {
   private func client() -> ClientSettings {
     ClientSettings(
-      endpoint: .unix(path: "/nowhere"), session: SessionSettings(connect: ConnectPacket(protocolVersion: .v5), version: .v5),
+      endpoint: .unix(path: "/nowhere"),
+      session: SessionSettings(connect: ConnectPacket(protocolVersion: .v5), version: .v5),
       reconnect: ReconnectPolicy(.retries(0)))
   }
 

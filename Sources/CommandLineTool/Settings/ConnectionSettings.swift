@@ -114,11 +114,11 @@ public struct ConnectionSettings: Sendable {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
   }
 
-  /// Refuses `-D` for packets of which the tool fills the properties by itself.
+  /// Refuses `--property` for packets of which the tool fills the properties by itself.
   public func checkProperties(only commands: PropertyArgument.Command...) throws(UsageError) {
     guard let other = properties.values.first(where: { !commands.contains($0.command) }) else { return }
     let names = commands.map(\.rawValue).joined(separator: " and ")
-    throw UsageError("-D \(other.command.rawValue): properties are for \(names) only here")
+    throw UsageError("--property \(other.command.rawValue): properties are for \(names) only here")
   }
 
   /// Takes what a URL says, except its topic. It says all about the way to the broker that there is behind the proxy.
