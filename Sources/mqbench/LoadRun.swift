@@ -38,7 +38,7 @@ struct LoadRun: ~Copyable {
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
     }
     var start: Instant?
-    var date: Int64 = 0
+    var date = Host.date
     let environment = Host.facts
     if !isInterrupted, state.error == nil {
       let first = Instant.now + plan.settle
@@ -61,7 +61,8 @@ struct LoadRun: ~Copyable {
     while state.finishedWorkers.now < workerCount, Instant.now < leaveLimit { look() }
     clearProgress()
     if let error = state.error { throw error }
-    guard let start else { return nil }
+    // Those who have connected until a signal came are worth telling.
+    guard let start = start ?? (plan.connectsOnly ? end : nil) else { return nil }
     return Summary(
       plan, workers, start: start, end: end, date: date, watch: watch, environment: environment + observer.facts,
       isInterrupted: isInterrupted)
@@ -202,8 +203,8 @@ private final class RecentRates {
     let elapsed = now - time
     guard elapsed >= 500_000_000 else { return last }
     let present = (sent: state.sent.now, delivered: state.delivered.now)
-    last.sent = Int(Double(present.sent - sent) * 1e9 / Double(elapsed))
-    last.delivered = Int(Double(present.delivered - delivered) * 1e9 / Double(elapsed))
+    last.sent = Int((Double(present.sent - sent) * 1e9 / Double(elapsed)).rounded())
+    last.delivered = Int((Double(present.delivered - delivered) * 1e9 / Double(elapsed)).rounded())
     (time, sent, delivered) = (now, present.sent, present.delivered)
     return last
   }

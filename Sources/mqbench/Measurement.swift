@@ -98,7 +98,7 @@ struct Measurement {
       for number in 0..<count {
         if number > 0, try !pause(settings.report.pause) { break }
         if count > 1, diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(count)") }
-        guard let summary = try run(plan) else { break }
+        guard let summary = try run(plan), summary.seconds > 0 || plan.connectsOnly else { break }
         summaries.append(summary)
         if summary.isInterrupted { break }
       }
@@ -106,7 +106,10 @@ struct Measurement {
       // What the earlier runs found is worth telling.
       failure = status(error)
     }
-    guard !summaries.isEmpty else { return failure ?? ended(.ok) }
+    guard !summaries.isEmpty else {
+      if failure == nil { diagnostics.notice("interrupted before anything was measured") }
+      return failure ?? ended(.ok)
+    }
     var report = Report(summaries, options: savedOptions)
     if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
       do {

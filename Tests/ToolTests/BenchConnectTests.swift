@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -40,6 +41,19 @@ struct BenchConnectTests {
       "mqbench", ["connect", "-h", "127.0.0.1", "-p", "\(try freePort())", "--clients", "2", "--json"])
     #expect(nobody.end == .exited(14))
     #expect(try BenchReport(nobody).evidence["failed to connect (transport)"]?.hasPrefix("2: ") == true)
+  }
+
+  @Test("Ctrl-C while clients connect tells of those that have", .needs("mosquitto"))
+  func interrupted() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess(
+      "mqbench", ["connect"] + broker.options + ["--clients", "2000", "--connect-rate", "100", "--json"])
+    #expect(Expect.eventually { broker.log.components(separatedBy: "New client connected").count > 20 })
+    tool.signal(2)
+    #expect(try tool.wait() == .signaled(2), "\(tool.errorText)")
+    let report = try BenchReport(tool)
+    #expect((20..<2000).contains(report.count("connected")) && report.count("clients") == report.count("connected"))
+    #expect(!report.isLost("connect", "p50") && report.count("failed_attempts") == 0)
   }
 
   @Test("what else is observed joins the seconds of the report", .needs("mosquitto"))

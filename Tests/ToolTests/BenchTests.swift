@@ -55,7 +55,9 @@ struct BenchTests {
     let port = try freePort()
     let sink = try ToolProcess("mqbench", ["sink", "--forward", "-h", "127.0.0.1", "-p", "\(port)", "--log", "notice"])
     try sink.waitForErrors("sink on port \(port)")
-    for words in [short + ["--qos", "0"], short + ["--qos", "2"], brief + ["--qos", "1", "--closed", "--window", "5"]] {
+    for words in [
+      short + ["--qos", "0"], short + ["--qos", "2"], brief + ["--qos", "1", "--closed", "--window", "5"],
+    ] {
       let tool = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "-p", "\(port)"] + words)
       #expect(tool.end == .exited(0), "\(tool.errorText)")
       let report = try BenchReport(tool)

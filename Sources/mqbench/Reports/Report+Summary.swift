@@ -72,7 +72,7 @@ extension Report.Run {
     if plan.connectsOnly {
       rates = [.offered: plan.connectRate, .connected: summary.connectRate]
       counts = [
-        .clients: plan.clientCount, .connected: summary.connected, .lostConnections: measured.lostConnections,
+        .clients: summary.attempted, .connected: summary.connected, .lostConnections: measured.lostConnections,
         .failedAttempts: measured.failures.values.reduce(0, +),
       ]
       return
