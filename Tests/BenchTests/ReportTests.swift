@@ -177,7 +177,7 @@ struct ReportTests {
       ])
     #expect(pictures[1].points.allSatisfy { $0.value == 30 } && pictures[2].least == -5)
     // A total that was there before is shown by its growth.
-    #expect(pictures[3].least == 0 && pictures[3].most == 25_000 && pictures[3].unit == "more than at first")
+    #expect(pictures[3].least == 0 && pictures[3].most == 25_000 && pictures[3].words == "grew by 25,000")
     let page = HTMLReport.text(report, goals: [])
     #expect(page.contains("Processors that mosquitto used") && page.contains("jobs&lt;1&gt;"))
     #expect(page.components(of: "<figure>") == 6 && !page.contains("huge") && !page.contains("nan"))

@@ -78,10 +78,13 @@ struct HTMLReport {
     put("<h1>\(escaped(value("broker") ?? "MQTT broker"))</h1>")
     put("<p class=\"lead\">\(escaped(scenarioText))</p>")
     let count = report.runs.count
+    let length =
+      isConnect
+      ? ", held for \(Figures.short(first.window)) s"
+      : " of \(Figures.short(first.window)) s, after \(Figures.short(first.windowStart)) s of warm-up"
     put(
-      "<p class=\"muted\">\(escaped(String(first.start.prefix(19)).replacingT)) UTC · \(count == 1 ? "one run" : "\(count) runs") of "
-        + "\(Figures.decimals(first.window, first.window < 10 ? 1 : 0)) s, after \(Figures.decimals(first.windowStart, 1)) s of warm-up"
-        + "\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
+      "<p class=\"muted\">\(escaped(String(first.start.prefix(19)).replacingT)) UTC · \(count == 1 ? "one run" : "\(count) runs")"
+        + "\(length)\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
     put("<section class=\"verdict \(report.verdict.rawValue)\"><strong>\(Self.headline(report))</strong>")
     put("<p>\(Self.explanation(report, because: escaped(TextReport.because(report))))</p>")
     if !report.isSteady {
@@ -133,7 +136,7 @@ struct HTMLReport {
       let values = all.map { $0.percentile(percentile) }
       tile(
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
-        values.count > 1 ? range(values) : "\(words) longer")
+        values.count > 1 ? range(values) : values.contains(where: \.isTime) ? "\(words) longer" : "")
     }
     let offered = report.runs[0].rates[.offered].map { "\(Figures.rate($0)) \(isConnect ? "tried" : "due")" } ?? ""
     for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
@@ -174,7 +177,9 @@ struct HTMLReport {
   }
 
   private func range(_ values: [Times.Value]) -> String {
-    guard values.count > 1, let least = values.min(), let most = values.max() else { return "" }
+    guard values.count > 1, !values.contains(.unknown), let least = values.min(), let most = values.max() else {
+      return ""
+    }
     return "\(cell(least)) – \(cell(most))"
   }
 
@@ -302,7 +307,8 @@ struct HTMLReport {
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(9900)) }, colour: "b")
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(5000)) }, colour: "a")
     picture(
-      "Latency over time", whichRun + "End to end, by the second in which messages came.",
+      report.isClosed ? "Times over time" : "Latency over time",
+      whichRun + headlineWords.capitalized + ", by the second in which they came.",
       [("half were faster", "a"), ("99 % were faster", "b"), ("slowest", "c")], latency)
   }
 
@@ -356,13 +362,11 @@ struct HTMLReport {
     let (start, end) = (Double(run.seconds[0].number), Double(last.number + 1))
     put("<div class=\"small\">")
     for series in all {
-      let unit = series.unit.isEmpty ? "" : " \(series.unit)"
-      let words = "median \(Figures.short(series.median)), most \(Figures.short(series.most))\(unit)"
       // Numbers below 0 have an axis without round numbers.
       let ticks = Plot.ticks(upTo: series.most, 2)
       let low = min(0, series.least)
       var plot = Plot(
-        "\(series.title): \(words)", .small, horizontal: .linear(from: start, to: end),
+        "\(series.title): \(series.words)", .small, horizontal: .linear(from: start, to: end),
         vertical: .linear(from: low, to: max(ticks.last ?? 1, low + 0.001)))
       for tick in series.most > 0 ? ticks : [0] { plot.verticalTick(tick, Figures.short(tick)) }
       if low < 0 { plot.verticalTick(low, Figures.short(low)) }
@@ -371,7 +375,7 @@ struct HTMLReport {
       plot.shade(from: run.window, to: end, "")
       plot.line(series.points, colour: "a")
       put(
-        "<figure><figcaption><b>\(escaped(series.title))</b> <span>\(escaped(words))</span></figcaption>\(plot.svg)</figure>"
+        "<figure><figcaption><b>\(escaped(series.title))</b> <span>\(escaped(series.words))</span></figcaption>\(plot.svg)</figure>"
       )
     }
     put("</div>")
@@ -400,9 +404,9 @@ struct HTMLReport {
       cells.append(
         cell(Spread.median(all.map { $0.endless > 0 ? .endless : $0.hasEnded ? .nanoseconds($0.maximum) : .unknown })))
       cells.append(cell(Spread.median(all.map { $0.hasEnded ? .nanoseconds(Int64($0.mean)) : .unknown })))
-      let isPart = metric.title.hasPrefix(" ")
+      let isPart = report.title(metric).hasPrefix(" ")
       put(
-        "<tr\(metric == headline ? " class=\"main\"" : "")><th\(isPart ? " class=\"part\"" : "")>\(escaped(metric.title))</th>"
+        "<tr\(metric == headline ? " class=\"main\"" : "")><th\(isPart ? " class=\"part\"" : "")>\(escaped(report.title(metric)))</th>"
           + cells.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>")
     }
     put(
@@ -411,7 +415,8 @@ struct HTMLReport {
   }
 
   private mutating func countsTable() {
-    put("<section class=\"card\"><h2>What became of the messages</h2><dl class=\"counts\">")
+    put(
+      "<section class=\"card\"><h2>What became of the \(isConnect ? "clients" : "messages")</h2><dl class=\"counts\">")
     for metric in CountMetric.allCases {
       let values = report.runs.compactMap { $0.counts[metric] }
       guard !values.isEmpty else { continue }
@@ -420,6 +425,12 @@ struct HTMLReport {
       put(
         "<div title=\"\(escaped(metric.definition))\"\(isBad ? " class=\"alarm\"" : "")><dt>\(escaped(metric.rawValue.spaced))</dt>"
           + "<dd>\(Figures.grouped(total))</dd></div>")
+    }
+    for metric in RateMetric.allCases where report.runs.contains(where: { $0.rates[metric] != nil }) {
+      let rate = Spread(report.runs.map { $0.rate(metric) }).median
+      put(
+        "<div title=\"\(escaped(metric.definition))\"><dt>\(escaped(metric.rawValue.spaced)) a second</dt>"
+          + "<dd>\(Figures.rate(rate))</dd></div>")
     }
     put("</dl></section>")
   }
@@ -457,7 +468,7 @@ struct HTMLReport {
   private mutating func definitions() {
     put("<section class=\"card\"><details><summary>What the figures mean</summary><dl class=\"items\">")
     for metric in TimeMetric.allCases where report.runs.contains(where: { $0.times[metric] != nil }) {
-      put("<dt>\(escaped(metric.title.trimmed))</dt><dd>\(escaped(metric.definition))</dd>")
+      put("<dt>\(escaped(report.title(metric).trimmed))</dt><dd>\(escaped(metric.definition))</dd>")
     }
     for metric in CountMetric.allCases where report.runs.contains(where: { $0.counts[metric] != nil }) {
       put("<dt>\(escaped(metric.rawValue.spaced))</dt><dd>\(escaped(metric.definition))</dd>")
@@ -472,7 +483,12 @@ struct HTMLReport {
 extension String {
   fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
   fileprivate var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
+  fileprivate var capitalized: String { prefix(1).uppercased() + dropFirst() }
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
+}
+
+extension Times.Value {
+  fileprivate var isTime: Bool { if case .nanoseconds = self { true } else { false } }
 }
 
 extension HTMLReport {

@@ -120,7 +120,7 @@ extension Report.Run {
       case .unknown: "–"
       }
     }
-    if !summary.plan.connectsOnly { add("p99 of the halves", halves.joined(separator: ", ")) }
+    if summary.steadiness.halves.first != .unknown { add("p99 of the halves", halves.joined(separator: ", ")) }
     add("loop lag at p99", "\(Figures.milliseconds(evidence.loopLag)) ms")
     if !summary.plan.connectsOnly, !evidence.isClosed {
       add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
@@ -132,7 +132,9 @@ extension Report.Run {
     add("mqbench worked", share(summary.load.worked))
     if let waited = summary.load.waited { add("mqbench waited for a processor", share(waited)) }
     add("processor taken away from mqbench", "\(summary.load.involuntarySwitches) times")
-    add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
+    if evidence.seconds > 0 {
+      add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
+    }
     if evidence.segments > 0 { add("TCP segments sent again", "\(evidence.retransmits) of \(evidence.segments)") }
     if let share = evidence.linkShare { add("busiest link", percent(share)) }
     for (failure, count) in summary.measured.failures.sorted(by: { $0.value > $1.value }) {

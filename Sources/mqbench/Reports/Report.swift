@@ -76,6 +76,15 @@ struct Report: Sendable {
     }.joined(separator: ", ")
   }
 
+  /// A metric's title for tables. In a closed loop all times are since sent, and nothing is above them.
+  func title(_ metric: TimeMetric) -> String {
+    switch metric {
+    case .endToEndService where isClosed: "received"
+    case .acknowledgementService where isClosed: "acknowledged"
+    default: metric.title
+    }
+  }
+
   /// What limited the runs: the worst of them.
   var verdict: Verdict {
     let verdicts = runs.map(\.verdict)

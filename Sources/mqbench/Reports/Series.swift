@@ -5,10 +5,18 @@ struct Series: Sendable {
   var unit = ""
   /// Seconds from the start of the window, and values.
   var points: [(second: Double, value: Double)]
+  /// Whether the values are what a total has grown by.
+  var isGrowth = false
 
   var least: Double { points.map(\.value).min() ?? 0 }
   var most: Double { points.map(\.value).max() ?? 0 }
   var median: Double { Spread(points.map(\.value)).median }
+
+  /// The figure in figures.
+  var words: String {
+    if isGrowth { return "grew by \(Figures.short(most))" }
+    return "median \(Figures.short(median)), most \(Figures.short(most))\(unit.isEmpty ? "" : " \(unit)")"
+  }
 
   /// How often the value became another one.
   fileprivate var changes: Int { zip(points, points.dropFirst()).count { $0.value != $1.value } }
@@ -17,7 +25,7 @@ struct Series: Sendable {
   fileprivate var asGrowth: Series {
     let isRising = zip(points, points.dropFirst()).allSatisfy { $0.value <= $1.value }
     guard isRising, least > 0, most - least < 0.5 * most else { return self }
-    return Series(title: title, unit: "more than at first", points: points.map { ($0.second, $0.value - least) })
+    return Series(title: title, points: points.map { ($0.second, $0.value - least) }, isGrowth: true)
   }
 }
 

@@ -67,12 +67,12 @@ struct TextReport {
       let all = report.runs.compactMap { $0.times[metric] }
       guard all.contains(where: { !$0.isEmpty }) else { continue }
       // The screen is small: of several runs there are no parts, and a part that was nothing goes without saying.
-      let isPart = metric.title.hasPrefix(" ")
+      let isPart = report.title(metric).hasPrefix(" ")
       if isPart, !first.isConnect, count > 1 || all.allSatisfy({ $0.maximum == 0 }) { continue }
       let columns = Self.columns(all)
       hasLost = hasLost || columns.contains { $0.contains { $0 == .endless } }
       let isHeadline = metric == headline && count > 1
-      row(metric.title, columns.map(Spread.median), report)
+      row(report.title(metric), columns.map(Spread.median), report)
       if isHeadline {
         row("  least", columns.map { $0.min() ?? .unknown }, report)
         row("  most", columns.map { $0.max() ?? .unknown }, report)
