@@ -42,7 +42,7 @@ extension BenchSettings {
     return option
   }
 
-  private static func connectionNames(without: [String] = []) -> [String] {
+  static func connectionNames(without: [String] = []) -> [String] {
     ([ConnectionSettings.urlDescriptionWithoutTopic] + connectionOptions.map(\.description)).filter {
       !$0.isHidden && !without.contains($0.name)
     }.map(\.name)
@@ -50,7 +50,7 @@ extension BenchSettings {
 
   private static func loadNames(without: [String] = []) -> [String] {
     LoadSettings.options.map(\.description.name).filter { !(without + ["--clients"]).contains($0) }
-      + connectionNames(without: without)
+      + connectionNames(without: without) + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {

@@ -8,8 +8,8 @@ struct LoadPlan: Sendable {
   private(set) var groups: [LoadGroup]
   /// Whom messages reach.
   let routing: Routing
-  /// The text of the scenario that the groups come from.
-  var scenarioText: [UInt8]?
+  /// The scenario that the groups come from, as a report keeps it.
+  var scenarioText: String?
   /// What random arrivals are made of.
   var seed: UInt64
   /// Nanoseconds in which the rates rise from nothing.
@@ -116,9 +116,9 @@ struct LoadPlan: Sendable {
       qos: publishing.qos)
     return try LoadPlan(
       [
-        LoadGroup(name: LoadGroup.publishers, count: 1, client: group.client, publishing: quiet),
+        LoadGroup(name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet),
         LoadGroup(
-          name: LoadGroup.subscribers, count: 1, client: group.client,
+          name: "subscribers", identifierPrefix: "s", count: 1, client: group.client,
           subscribing: .init(filters: topics, qos: publishing.qos)),
       ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
     )

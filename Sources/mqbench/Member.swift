@@ -35,10 +35,10 @@ final class Member {
 
   /// Begins anew, with another client.
   func begin() {
-    client = group.client(index)
+    client = group.client(index, comesAgain: true)
     (isLeaving, isConnected, hasComeAgain) = (false, false, true)
     publisher?.begin(client)
-    subscriber?.client = client
+    subscriber?.begin(client)
   }
 
   /// Asks for its subscriptions, when it connects.
@@ -112,9 +112,10 @@ final class WorkerGroup {
     return publishing.place(of: sequence, topicCount: publishing.topics.topicCount(of: member))
   }
 
-  /// A client for the member with this number.
-  func client(_ member: Int) -> Client {
+  /// A client for the member with this number. One that comes again has been accepted before, and tries for ever.
+  func client(_ member: Int, comesAgain: Bool = false) -> Client {
     var settings = plan.client
+    if comesAgain { settings.reconnect = ReconnectPolicy(.forever) }
     settings.session.connect.clientIdentifier = Text(stringLiteral: plan.clientIdentifier(of: member, run))
     settings.session.maximumInflight = publishing?.window
     let client = Client(settings)
