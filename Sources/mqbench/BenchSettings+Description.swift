@@ -24,7 +24,9 @@ extension BenchSettings {
   /// Options about a connection that would change nothing where clients are made up by the hundred, and why. Files of options that are
   /// meant for other tools as well may have them.
   private static let idleOptions: [ToolDescription.Entry] =
-    ["--id", "--id-prefix"].map { .init($0, "identifiers are made up, so that runs can be told apart") } + [
+    ["--id", "--id-prefix"].map {
+      .init($0, "identifiers are made up, so that runs can be told apart, or come from {--identities}")
+    } + [
       .init("--disable-clean-session", "each run has clients of its own, and no session to go on with")
     ]
     + ["--will-topic", "--will-payload", "--will-qos", "--will-retain"].map { .init($0, "the clients have no wills") }
@@ -49,8 +51,8 @@ extension BenchSettings {
   }
 
   private static func loadNames(without: [String] = []) -> [String] {
-    LoadSettings.options.map(\.description.name).filter { !(without + ["--clients"]).contains($0) }
-      + connectionNames(without: without) + ["--scenario"]
+    (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name))
+      .filter { !(without + ["--clients"]).contains($0) } + connectionNames(without: without) + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {
@@ -91,6 +93,7 @@ extension BenchSettings {
         ]
       ) {
         ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"]
+          + WorkloadSettings.clientOptions.map(\.description.name)
           + connectionNames(without: ["--retry", "--retry-max-time", "--no-reconnect"])
           + ["--save", "--json", "--goal", "--runs", "--pause", "--yes"]
       },

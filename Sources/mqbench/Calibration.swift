@@ -56,7 +56,8 @@ extension Measurement {
       Array("exec /proc/\(getpid())/exe sink --forward".utf8), input: .descriptor(listener.descriptor), output: .null,
       errors: .null)
     defer { sink.terminate() }
-    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port))
+    // The sink knows no wildcards.
+    var plan = plan.withoutWildcards().connecting(to: .tcp(host: "127.0.0.1", port: listener.port))
     plan.warmUp = min(plan.warmUp, .seconds(2))
     plan.duration = min(plan.duration, .seconds(10))
     plan.drainLimit = min(plan.drainLimit, .seconds(5))

@@ -41,6 +41,8 @@ struct LoadPlan: Sendable {
       self.groups[index].first = first
       first += groups[index].count
     }
+    let haveHeaders = groups.compactMap(\.publishing?.payload.hasHeader)
+    guard Set(haveHeaders).count < 2 else { throw UsageError("--no-sequence: goes for all groups or for none") }
     routing = try Routing(self.groups)
     (self.seed, self.ramp, self.connectRate) = (seed, ramp, connectRate)
     (self.warmUp, self.duration, self.drainLimit) = (warmUp, duration, drainLimit)
@@ -67,6 +69,8 @@ struct LoadPlan: Sendable {
   /// The clients of a run.
   var clientCount: Int { groups.reduce(0) { $0 + $1.count } }
   var publishings: [LoadGroup.Publishing] { groups.compactMap(\.publishing) }
+  /// Whether it is known which message each delivery is.
+  var followsMessages: Bool { hasSubscribers && publishings.allSatisfy(\.payload.hasHeader) }
   var hasSubscribers: Bool { groups.contains { $0.subscribing != nil } }
   var hasAcknowledgements: Bool { publishings.contains { $0.qos != .atMostOnce } }
   /// Whether it says something that groups are told apart.
@@ -79,7 +83,7 @@ struct LoadPlan: Sendable {
   /// Which times the report is about.
   var headline: Headline {
     if connectsOnly { return .connect }
-    if hasSubscribers { return .endToEnd }
+    if followsMessages { return .endToEnd }
     return hasAcknowledgements ? .acknowledgement : .sendDelay
   }
 
@@ -105,21 +109,37 @@ struct LoadPlan: Sendable {
     return plan
   }
 
+  /// With subscriptions to topics by their names, where they are made up.
+  func withoutWildcards() -> LoadPlan {
+    var plan = self
+    for index in groups.indices {
+      guard case .numbered(var topics) = groups[index].subscribing?.filters else { continue }
+      topics.names.filter = .exact
+      plan.groups[index].subscribing?.filters = .numbered(topics)
+    }
+    return plan
+  }
+
   /// One publisher and one subscriber with a message now and then, to see how a broker does that has nothing else to do.
   func pinging() throws(UsageError) -> LoadPlan {
     guard let group = groups.first(where: { $0.publishing != nil }), let publishing = group.publishing else {
       return self
     }
     let topics = TopicRule.numbered(NumberedTopics(count: 1, members: 1))
-    let quiet = LoadGroup.Publishing(
-      topics: topics, schedule: Schedule(publishers: 1, messagesPerSecond: 50), size: publishing.size,
+    var quiet = LoadGroup.Publishing(
+      topics: topics, schedule: Schedule(publishers: 1, messagesPerSecond: 50), payload: publishing.payload,
       qos: publishing.qos)
+    quiet.payload.hasHeader = true
+    let other = groups.first { $0.subscribing != nil } ?? group
     return try LoadPlan(
       [
-        LoadGroup(name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet),
         LoadGroup(
-          name: "subscribers", identifierPrefix: "s", count: 1, client: group.client,
-          subscribing: .init(filters: topics, qos: publishing.qos)),
+          name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet,
+          identities: group.identities, addresses: group.addresses),
+        LoadGroup(
+          name: "subscribers", identifierPrefix: "s", count: 1, client: other.client,
+          subscribing: .init(filters: topics, qos: publishing.qos),
+          identities: other.subscribing == nil ? nil : other.identities, addresses: other.addresses),
       ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
     )
   }

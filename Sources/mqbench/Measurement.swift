@@ -39,13 +39,13 @@ struct Measurement {
   private func groups(_ load: LoadSettings, _ broker: BrokerURL?) throws(UsageError) -> [LoadGroup] {
     if settings.scenario == nil {
       let plan = try connectionPlan(settings.connection, broker)
-      return command == .connect ? load.connectGroups(plan) : try load.groups(plan)
+      return command == .connect ? try load.connectGroups(plan, diagnostics) : try load.groups(plan, diagnostics)
     }
     var groups: [LoadGroup] = []
     for (number, group) in settings.groups.enumerated() {
       do throws(UsageError) {
         let plan = try connectionPlan(group.settings.connection, broker)
-        groups.append(try group.settings.load.group(group.name, number, plan))
+        groups.append(try group.settings.load.group(group.name, number, plan, diagnostics))
       } catch {
         throw error.at("[\(group.name)]")
       }

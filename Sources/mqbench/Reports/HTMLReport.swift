@@ -48,10 +48,15 @@ struct HTMLReport {
     observedPictures()
     timesTable()
     countsTable()
+    groupsTable()
     if report.runs.count > 1 { runsTable() }
     ownPictures()
     items("What the verdict rests on", report.runs[typical].evidence, whichRun)
     items("What was done", report.scenario + [commandLine])
+    if !report.scenarioText.isEmpty {
+      put("<section class=\"card\"><details><summary>The scenario’s file</summary><div class=\"scroll\">")
+      put("<pre>\(escaped(report.scenarioText))</pre></div></details></section>")
+    }
     items("Where", report.environment)
     definitions()
     put(
@@ -62,7 +67,11 @@ struct HTMLReport {
 
   private var isConnect: Bool { report.runs.contains { $0.isConnect } }
 
-  private var scenarioText: String { report.sentence }
+  private var scenarioText: String {
+    if report.scenarioText.isEmpty { return report.sentence }
+    let groups = report.scenario.map(\.name).filter { !["closed loop", "seconds"].contains($0) }
+    return "a scenario of \(groups.count == 1 ? "the group" : "the groups") \(groups.joined(separator: ", "))"
+  }
 
   private var commandLine: Report.Item {
     let words = report.options.map { $0.joined(separator: " ") }
@@ -435,6 +444,26 @@ struct HTMLReport {
     put("</dl></section>")
   }
 
+  /// A row for each group that publishes, where there are several.
+  private mutating func groupsTable() {
+    guard let first = report.runs.first, !first.groups.isEmpty else { return }
+    let counts: [CountMetric] = [.offered, .sent, .expected, .delivered, .lost].filter {
+      first.groups[0].counts[$0] != nil
+    }
+    let percentiles = [5000, 9900, 9990]
+    let heads = counts.map(\.rawValue) + percentiles.map { Figures.percentile($0) + ", ms" }
+    put("<section class=\"card\"><h2>The groups</h2><div class=\"scroll\"><table><thead><tr><th></th>")
+    put(heads.map { "<th>\($0)</th>" }.joined() + "</tr></thead><tbody>")
+    for (index, group) in first.groups.enumerated() {
+      let all = report.runs.compactMap { index < $0.groups.count ? $0.groups[index] : nil }
+      let sums = counts.map { count in Figures.grouped(all.reduce(0) { $0 + ($1.counts[count] ?? 0) }) }
+      let times = percentiles.map { percentile in cell(Spread.median(all.map { $0.times.percentile(percentile) })) }
+      put(
+        "<tr><th>\(escaped(group.name))</th>" + (sums + times).map { "<td>\(escaped($0))</td>" }.joined() + "</tr>")
+    }
+    put("</tbody></table></div></section>")
+  }
+
   private mutating func runsTable() {
     put(
       "<section class=\"card\"><h2>The runs</h2><div class=\"scroll\"><table><thead><tr><th></th><th>p50, ms</th><th>p99, ms</th>"
@@ -524,6 +553,7 @@ extension HTMLReport {
     flex-direction:column;justify-content:space-between}
     figcaption{font-size:13px;line-height:1.35;margin:0 0 2px;overflow-wrap:anywhere}figcaption b{display:block;font-weight:600}
     figcaption span{color:var(--muted)}.card>.scroll>svg{min-width:600px}
+    pre{font-size:13px;line-height:1.4;margin:8px 0}
     .mark{fill:var(--card);stroke:var(--a);stroke-width:2.2}
     .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums;margin:6px 0 8px}
     th,td{padding:5px 8px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{font-weight:500;color:var(--muted)}

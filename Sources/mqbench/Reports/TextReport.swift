@@ -45,10 +45,10 @@ struct TextReport {
     let command = report.runs.contains(where: \.isConnect) ? "connect" : "load"
     let runs = report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : ""
     if report.scenarioText.isEmpty {
-      lines("mqbench \(command): \(report.sentence)\(runs)")
+      lines("mqbench \(command): \(Self.safe(report.sentence))\(runs)")
     } else {
       line("mqbench \(command): a scenario\(runs)")
-      for item in report.scenario { lines("\(item.name): \(item.value)") }
+      for item in report.scenario { lines(Self.safe("\(item.name): \(item.value)")) }
     }
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
     var place = "broker \(value("broker") ?? "unknown")"
@@ -150,7 +150,9 @@ struct TextReport {
     func named(_ metrics: [(CountMetric, String)]) -> String {
       metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
     }
-    if sum(.expected) > 0 || sum(.delivered) > 0 {
+    if report.runs.contains(where: { $0.rates[.delivered] != nil && $0.counts[.lost] == nil }) {
+      lines("Payloads do not say which message they are: what became of each, and how long it took, is not known.")
+    } else if sum(.expected) > 0 || sum(.delivered) > 0 {
       lines(
         "deliveries: \(sum(.expected)) expected, \(sum(.delivered)) came, \(sum(.lost)) lost, \(sum(.duplicates)) duplicates, "
           + "\(sum(.reordered)) reordered"
@@ -195,7 +197,7 @@ struct TextReport {
     if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
     for item in report.environment where item.name == "floor" || item.name == "ceiling" {
-      lines("\(item.name): \(item.value)")
+      lines("\(item.name): \(Self.safe(item.value))")
     }
     for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
   }
