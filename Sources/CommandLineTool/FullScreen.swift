@@ -55,13 +55,8 @@ public struct FullScreen: ~Copyable {
   /// The event that came next, or nil when there was none since.
   public func nextEvent() -> Event? { events.next() }
 
-  /// Columns and rows. A terminal that does not know its size is taken for one of 80 by 24.
-  public var size: (columns: Int, rows: Int) {
-    // struct winsize, which two of our modules would both define: rows, columns, and the same in pixels.
-    var size: (rows: UInt16, columns: UInt16, height: UInt16, width: UInt16) = (0, 0, 0, 0)
-    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.columns > 0, size.rows > 0 else { return (80, 24) }
-    return (Int(size.columns), Int(size.rows))
-  }
+  /// Columns and rows.
+  public var size: (columns: Int, rows: Int) { System.terminalSize(descriptor) }
 
   /// Takes the terminal. What it shows is an empty screen then.
   public mutating func enter() {

@@ -69,6 +69,14 @@ public enum System {
   /// Whether the descriptor is a terminal.
   public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+  /// Columns and rows. A terminal that does not know its size is taken for one of 80 by 24.
+  public static func terminalSize(_ descriptor: Int32) -> (columns: Int, rows: Int) {
+    // struct winsize, which two of our modules would both define: rows, columns, and the same in pixels.
+    var size: (rows: UInt16, columns: UInt16, height: UInt16, width: UInt16) = (0, 0, 0, 0)
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.columns > 0, size.rows > 0 else { return (80, 24) }
+    return (Int(size.columns), Int(size.rows))
+  }
+
   // MARK: Files
 
   /// The whole file, which may be a pipe.

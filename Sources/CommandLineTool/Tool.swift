@@ -237,6 +237,10 @@ public struct CommandLineReader: Sendable {
       let option = options[use.option]
       if option.section == .general || option.isOperand || names.contains(option.name) { continue }
       let owners = commands.filter { $0.optionNames().contains(option.name) }.map(\.name)
+      if owners.isEmpty {
+        let hint = description.hints.first { $0.name == option.name }.map { ManualText.plain($0.explanation) }
+        throw UsageError("\(use.spelling): means nothing here: \(hint ?? "no command takes it")")
+      }
       throw UsageError(
         "\(use.spelling): not an option of '\(name) \(command.name)', but of \(owners.joined(separator: ", ")); "
           + "'\(name) \(command.name) --help' lists all")

@@ -188,11 +188,20 @@ public final class Client {
   /// Bytes of MQTT that the system has taken, over all network connections.
   public var sentCount: Int { connection.sentCount }
 
+  /// Bytes that passed through sockets, over all network connections, with what TLS, WebSocket and proxies add.
+  public var socketBytes: SocketBytes { connection.socketBytes }
+
   /// When the present network connection, or the attempt at one, came how far.
   public var milestones: Milestones { connection.milestones }
 
   /// What the system knows of the present network connection; nil without one, and where it does not tell.
   public var transport: TransportState? { connection.transport }
+
+  /// How much the system keeps of the present network connection's bytes; nil without one.
+  public var socketBuffers: SocketBuffers? { connection.socketBuffers }
+
+  /// What TLS has agreed on for the present network connection; nil where it is not spoken.
+  public var tls: TLSReport? { connection.tls }
 
   /// Who is at the other end of the present network connection.
   public var peer: Peer? { connection.peer }

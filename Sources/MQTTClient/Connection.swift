@@ -47,6 +47,8 @@ public final class Connection {
   private(set) var receiveCount = 0
   /// Bytes of the session's that the system has taken.
   private(set) var sentCount = 0
+  /// Bytes that passed through the socket, with what layers add to the session's.
+  private(set) var socketBytes = SocketBytes()
   private(set) var isReadingPaused = false
   private(set) var milestones = Milestones()
   /// Bytes that the network connection that ended last had sent and that the broker's machine had not acknowledged.
@@ -292,6 +294,7 @@ public final class Connection {
     switch transfer {
     case .moved(let count):
       receiveCount &+= 1
+      socketBytes.received &+= count
       if count >= capacity {
         receiveCapacity = min(capacity * 4, Self.largestReceive)
       } else {
@@ -353,8 +356,14 @@ public final class Connection {
   /// What the system knows of the network connection.
   var transport: TransportState? { socket?.transport }
 
+  /// How much the system keeps of the network connection's bytes.
+  var socketBuffers: SocketBuffers? { socket?.buffers }
+
   /// Who is at the other end.
   var peer: Peer? { socket?.peer }
+
+  /// What TLS has agreed on, where it is spoken.
+  var tls: TLSReport? { layers?.tls }
 
   /// Hands output to the system, as much as it takes.
   func send(at now: Instant) {
@@ -368,6 +377,7 @@ public final class Connection {
         owesAcknowledgement = false
         session.outputTaken(count, at: now)
         sentCount &+= count
+        socketBytes.sent &+= count
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true
@@ -396,6 +406,7 @@ public final class Connection {
       switch layers.withOutput({ socket!.send($0) }) {
       case .moved(let count):
         owesAcknowledgement = false
+        socketBytes.sent &+= count
         let sent = layers.outputTaken(count)
         if sent > 0 { session.outputTaken(sent, at: now) }
         sentCount &+= sent

@@ -39,6 +39,9 @@ package final class LayerStack {
   /// Whether MQTT may begin.
   package var isOpen: Bool { floors[floors.count - 1].layer.isOpen }
 
+  /// What TLS has agreed on, if it is one of them.
+  var tls: TLSReport? { floors.lazy.compactMap { ($0.layer as? TLSLayer)?.agreed }.first }
+
   /// What is under way until all are open.
   var stage: ConnectionStage? { floors.first { !$0.layer.isOpen }?.layer.stage }
 

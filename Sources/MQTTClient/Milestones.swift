@@ -22,6 +22,25 @@ public struct TransportState: Sendable {
   public var smallestRoundTrip: Duration
 }
 
+/// Bytes that passed through a socket.
+public struct SocketBytes: Hashable, Sendable {
+  /// Those that the system has taken.
+  public var sent = 0
+  /// Those that came.
+  public var received = 0
+
+  /// None.
+  public init() {}
+}
+
+/// Bytes that the system keeps of a network connection (SO_SNDBUF and SO_RCVBUF), its own bookkeeping included.
+public struct SocketBuffers: Hashable, Sendable {
+  /// Sent, and not acknowledged by the other machine.
+  public var send: Int
+  /// Received, and not asked for.
+  public var receive: Int
+}
+
 /// Who is at the other end of a network connection: the broker, or a proxy.
 public struct Peer: Hashable, Sendable {
   /// `192.0.2.7:1883`, `[2001:db8::7]:1883` or the path.

@@ -88,10 +88,7 @@ package struct Socket: ~Copyable {
 
   /// How the connecting ended: 0, or the errno of the failure.
   func connectResult() -> Int32 {
-    var result: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &size) == 0 else { return currentErrno() }
-    return result
+    value(SOL_SOCKET, SO_ERROR) ?? currentErrno()
   }
 
   /// Receives what is there into `space`.
@@ -134,6 +131,12 @@ package struct Socket: ~Copyable {
       smallestRoundTrip: .microseconds(Int64(counts.smallestRoundTrip)))
   }
 
+  /// How much the system keeps for it; nil where it does not tell.
+  var buffers: SocketBuffers? {
+    guard let send = value(SOL_SOCKET, SO_SNDBUF), let receive = value(SOL_SOCKET, SO_RCVBUF) else { return nil }
+    return SocketBuffers(send: Int(send), receive: Int(receive))
+  }
+
   /// Who is at the other end.
   var peer: Peer? {
     guard let peer = SocketAddress(of: descriptor, by: peerName), let own = SocketAddress(of: descriptor) else {
@@ -158,6 +161,12 @@ package struct Socket: ~Copyable {
   /// Makes the system look after the connection where MQTT does not (keep alive 0).
   func keepAliveBySystem() {
     set(SOL_SOCKET, SO_KEEPALIVE, 1)
+  }
+
+  private func value(_ level: Int32, _ option: Int32) -> Int32? {
+    var value: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(descriptor, level, option, &value, &size) == 0 ? value : nil
   }
 
   private func set(_ level: Int32, _ option: Int32, _ value: Int32) {

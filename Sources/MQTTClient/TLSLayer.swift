@@ -189,6 +189,9 @@ final class TLSLayer: Layer {
     return .tls(failure)
   }
 
+  /// What was agreed on; nil before.
+  var agreed: TLSReport? { isOpen ? agreement() : nil }
+
   private func agreement() -> TLSReport {
     var report = TLSReport(name: name)
     if isOpen, configuration.verifies { report.proof = configuration.sharedKey == nil ? .certificate : .sharedKey }

@@ -21,15 +21,38 @@ extension BenchSettings {
     ],
     chapters: chapters, commands: commands, hints: hints)
 
-  /// The names of options of some sections and of further ones.
-  static func connectionNames() -> [String] {
-    [ConnectionSettings.urlDescriptionWithoutTopic.name]
-      + ConnectionSettings.optionsWithLongNames.map(\.description.name)
+  /// Options about a connection that would change nothing where clients are made up by the hundred, and why. Files of options that are
+  /// meant for other tools as well may have them.
+  private static let idleOptions: [ToolDescription.Entry] =
+    ["--id", "--id-prefix"].map {
+      .init($0, "identifiers are made up, so that runs can be told apart, or come from {--identities}")
+    } + [
+      .init("--disable-clean-session", "each run has clients of its own, and no session to go on with")
+    ]
+    + ["--will-topic", "--will-payload", "--will-qos", "--will-retain"].map { .init($0, "the clients have no wills") }
+    + [
+      .init("--timeout", "{--duration} says how long to measure, and {--drain} how long to wait"),
+      .init("--nodelay", "small packets are always sent at once"),
+    ]
+    + ["--tls-engine", "--tls-engine-kpass-sha1"].map { .init($0, "OpenSSL 3 has no engines") }
+    + ["--debug", "--trace"].map { .init($0, "writing lines for packets would be what is measured") }
+
+  /// The options about a connection; those that would change nothing are taken and not shown.
+  static let connectionOptions = ConnectionSettings.optionsWithLongNames.map { option in
+    var option = option
+    option.description.isHidden = idleOptions.contains { $0.name == option.description.name }
+    return option
+  }
+
+  static func connectionNames(without: [String] = []) -> [String] {
+    ([ConnectionSettings.urlDescriptionWithoutTopic] + connectionOptions.map(\.description)).filter {
+      !$0.isHidden && !without.contains($0.name)
+    }.map(\.name)
   }
 
   private static func loadNames(without: [String] = []) -> [String] {
-    (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name) + connectionNames())
-      .filter { !(without + ["--clients"]).contains($0) } + ["--scenario"]
+    (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name))
+      .filter { !(without + ["--clients"]).contains($0) } + connectionNames(without: without) + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {
@@ -73,7 +96,8 @@ extension BenchSettings {
         ]
       ) {
         ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"]
-          + WorkloadSettings.clientOptions.map(\.description.name) + connectionNames()
+          + WorkloadSettings.clientOptions.map(\.description.name)
+          + connectionNames(without: ["--retry", "--retry-max-time", "--no-reconnect"])
           + ["--shard", "--start-at", "--save", "--json", "--goal", "--runs", "--pause", "--yes"]
       },
       .init(
@@ -104,7 +128,9 @@ extension BenchSettings {
             "mqbench ab mqtt://localhost:1883 mqtt://localhost:1884 --rate 1000 --duration 10")
         ]
       ) {
-        loadNames(without: ["--url", "--host", "--port"]) + ["--json", "--goal", "--runs", "--pause", "--yes"]
+        loadNames(without: ["--url", "--host", "--port", "--unix", "--ws", "--ws-path"]) + [
+          "--json", "--goal", "--runs", "--pause", "--yes",
+        ]
       },
       .init(
         "search", synopsis: "[OPTION]...", summary: "find the highest rate that a broker carries for good",
@@ -118,7 +144,9 @@ extension BenchSettings {
           .init("How much at less than 10 ms?", "mqbench search -h localhost --goal 'p99<10ms loss=0'")
         ]
       ) {
-        loadNames(without: ["--closed", "--duration", "--warm-up", "--ramp"]) + ["--json", "--goal", "--yes"]
+        loadNames(without: ["--closed", "--duration", "--warm-up", "--ramp", "--drain"]) + [
+          "--json", "--goal", "--yes",
+        ]
       },
       .init(
         "sink", synopsis: "[--forward] [-p PORT] [--tls | --cert FILE --key FILE] [--ws]",
@@ -132,7 +160,12 @@ extension BenchSettings {
           .init("What can mqbench do here?", "mqbench sink --forward -p 2883"),
           .init("And over TLS?", "mqbench sink --forward -p 2884 --tls"),
         ]
-      ) { ["--forward"] + connectionNames() },
+      ) {
+        [
+          "--forward", "--host", "--port", "--tls", "--cert", "--key", "--key-pw-from", "--ws", "--log",
+          "--quiet", "--log-json",
+        ]
+      },
       .init(
         "merge", synopsis: "FILE.json...", summary: "put saved reports of the same load together as one",
         details: """
@@ -149,19 +182,20 @@ extension BenchSettings {
     ]
   }
 
-  private static let hints: [ToolDescription.Entry] = [
-    .init("-c", "{--publishers} N and {--subscribers} N say how many clients there are"),
-    .init("-s", "{--size} BYTES is the size of a payload"),
-    .init("-n", "{--rate} N and {--duration} TIME say how many messages there are"),
-    .init("-l", "{--duration} TIME says when to end, and {--size} what payloads are like"),
-    .init("-m", "payloads are made up: {--size} BYTES says how long they are"),
-    .init("-f", "{--window} N limits unacknowledged messages, and {--save} FILE is for reports"),
-    .init("-C", "{--duration} TIME says when to end"),
-    .init("-t", "topics are made up: {--topics} N says how many there are"),
-    .init("-q", "{--qos} QOS, in full"),
-    .init("-r", "{--rate} N, in full, or {--retain}"),
-    .init("-d", "{--duration} TIME, in full, or {--log} debug"),
-  ]
+  private static let hints: [ToolDescription.Entry] =
+    idleOptions + [
+      .init("-c", "{--publishers} N and {--subscribers} N say how many clients there are"),
+      .init("-s", "{--size} BYTES is the size of a payload"),
+      .init("-n", "{--rate} N and {--duration} TIME say how many messages there are"),
+      .init("-l", "{--duration} TIME says when to end, and {--size} what payloads are like"),
+      .init("-m", "payloads are made up: {--size} BYTES says how long they are"),
+      .init("-f", "{--window} N limits unacknowledged messages, and {--save} FILE is for reports"),
+      .init("-C", "{--duration} TIME says when to end"),
+      .init("-t", "topics are made up: {--topics} N says how many there are"),
+      .init("-q", "{--qos} QOS, in full"),
+      .init("-r", "{--rate} N, in full, or {--retain}"),
+      .init("-d", "{--duration} TIME, in full"),
+    ]
 
   private static var chapters: [ToolDescription.Chapter] {
     [

@@ -36,7 +36,7 @@ struct BenchSettings: Sendable {
       + Options(againDescription) { (settings, value) throws(UsageError) in settings.again = value }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
         settings.connection.take(try BrokerURL(value))
-      } + Options(ConnectionSettings.optionsWithLongNames) { $1(&$0.connection) },
+      } + Options(Self.connectionOptions) { $1(&$0.connection) },
     otherTools: [])
 
   private static let againDescription = OptionDescription(

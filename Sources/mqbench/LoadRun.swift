@@ -34,7 +34,8 @@ struct LoadRun: ~Copyable {
     let begin = waitForConnecting()
     if isInterrupted { return nil }
     for worker in workers { worker.startThread(connectingFrom: begin) }
-    if plan.observation.broker { observeBroker() }
+    observer = Observer(plan.observation)
+    if !plan.observation.filters.isEmpty { observeTopics() }
     let clientCount = plan.clientCount
     // Connecting takes its time; a broker that answers nothing for ten seconds is given up by the clients themselves.
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
@@ -49,7 +50,7 @@ struct LoadRun: ~Copyable {
       watchFrom(first)
       wait(progress: progressText(from: first)) { _, now in now >= windowEnd }
       lookAtHost(.now)
-      observer.end()
+      if let problem = observer.end() { diagnostics.warning(problem) }
       watch.end(after: Double((Instant.now - first).nanoseconds) / 1e9)
       state.enter(.stopping)
       drain(until: Instant.now + plan.drainLimit)
@@ -61,10 +62,11 @@ struct LoadRun: ~Copyable {
     while state.finishedWorkers.now < workerCount, Instant.now < leaveLimit { look() }
     clearProgress()
     if let error = state.error { throw error }
-    guard let start else { return nil }
+    // Those who have connected until a signal came are worth telling.
+    guard let start = start ?? (plan.connectsOnly ? end : nil) else { return nil }
     var summary = Summary(
       plan, workers, start: start, end: end, date: date(of: plan.connectsOnly ? begin : start), watch: watch,
-      environment: environment, isInterrupted: isInterrupted)
+      environment: environment + observer.facts, isInterrupted: isInterrupted)
     summary.lateness = lateness
     summary.tls = state.tls
     return summary
@@ -117,7 +119,7 @@ struct LoadRun: ~Copyable {
 
   private mutating func watchFrom(_ first: Instant) {
     watch = HostWatch()
-    observer = Observer(plan.observation)
+    observer.begin()
     firstArrival = first
     second = (0, first + .nanoseconds(plan.end(ofSecond: 0)))
   }
@@ -168,20 +170,24 @@ struct LoadRun: ~Copyable {
       if isInterrupted { Signals.die(of: signal) }
       interruption = signal
     case .client(_, .session(.message(let message, _))): observer.take(message)
-    case .client(_, .failed(let error)): diagnostics.warning("--observe-sys: \(error)")
+    case .client(_, .session(.subscribed(_, let packet))):
+      if let refusal = packet.reasonCodes.first(where: \.isFailure) {
+        diagnostics.warning("the broker refuses to be observed: \(refusal)")
+      }
+    case .client(_, .failed(let error)): diagnostics.warning("what the broker tells of itself: \(error)")
     default: break
     }
   }
 
-  /// Subscribes to what the broker tells of itself, by a connection that has no part in the load.
-  private mutating func observeBroker() {
+  /// Subscribes to what is to be observed, by a connection that has no part in the load.
+  private mutating func observeTopics() {
     var settings = plan.client
     settings.session.connect.clientIdentifier = Text(stringLiteral: "mqbench-\(plan.run)-sys")
     let client = Client(settings)
     // It throws for what a broker's limits forbid, and there is none yet.
     try! client.subscribe(
-      [Subscription(filter: try! TopicFilter("$SYS/#"), options: SubscriptionOptions(qos: .atMostOnce))], at: driver.now
-    )
+      plan.observation.filters.map { Subscription(filter: $0, options: SubscriptionOptions(qos: .atMostOnce)) },
+      at: driver.now)
     driver.add(client)
   }
 
@@ -209,7 +215,13 @@ struct LoadRun: ~Copyable {
     guard diagnostics.isTerminal, Instant.now - shown >= .milliseconds(500) else { return }
     shown = .now
     var line = OutputBuffer(descriptor: 2, limit: .max)
-    line.append("\r\(text)\u{1B}[K")
+    line.append("\r")
+    // A line that wraps could not be taken back.
+    var text = text
+    _ = text.withUTF8 {
+      TerminalText.append(UnsafeRawBufferPointer($0), columns: System.terminalSize(2).columns - 1, to: &line)
+    }
+    line.append("\u{1B}[K")
     try? line.flush()
   }
 
@@ -232,8 +244,8 @@ private final class RecentRates {
     let elapsed = now - time
     guard elapsed >= 500_000_000 else { return last }
     let present = (sent: state.sent.now, delivered: state.delivered.now)
-    last.sent = Int(Double(present.sent - sent) * 1e9 / Double(elapsed))
-    last.delivered = Int(Double(present.delivered - delivered) * 1e9 / Double(elapsed))
+    last.sent = Int((Double(present.sent - sent) * 1e9 / Double(elapsed)).rounded())
+    last.delivered = Int((Double(present.delivered - delivered) * 1e9 / Double(elapsed)).rounded())
     (time, sent, delivered) = (now, present.sent, present.delivered)
     return last
   }

@@ -158,6 +158,12 @@ struct LoadSettings: Sendable {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
+    if isClosed {
+      let others = [("--rate", isRateGiven), ("--arrivals", arrivals != .constant), ("--ramp", ramp != .zero)]
+      if let other = others.first(where: \.1) {
+        throw UsageError("\(other.0): nothing is due in a closed loop, which publishes as fast as it can (--closed)")
+      }
+    }
     let seed = seed &+ UInt64(group)
     return LoadGroup.Publishing(
       topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),

@@ -41,6 +41,7 @@ struct Measurement {
     plan.startTime = load.startTime
     try plan.checkStart(.now)
     if !settings.report.isForced { try whole.checkBroker() }
+    try plan.observation.check()
     return plan
   }
 
@@ -89,8 +90,11 @@ struct Measurement {
   ) throws(UsageError) -> ConnectionPlan {
     var connection = connection
     if let broker { connection.take(broker) }
+    try connection.checkProperties(only: .connect)
     var plan = try connection.plan(invocation.compatibility)
     try plan.readPassword(invocation, diagnostics)
+    // Each connection is agreed on anew: with sessions of an earlier run some would be faster than others.
+    plan.tls?.configuration.sessionFolder = nil
     return plan
   }
 
@@ -158,7 +162,7 @@ struct Measurement {
           if try !pause(settings.report.pause) { break }
         }
         if count > 1, diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(count)") }
-        guard let summary = try run(plan) else { break }
+        guard let summary = try run(plan), summary.seconds > 0 || plan.connectsOnly else { break }
         summaries.append(summary)
         if summary.isInterrupted { break }
       }
@@ -166,7 +170,10 @@ struct Measurement {
       // What the earlier runs found is worth telling.
       failure = status(error)
     }
-    guard !summaries.isEmpty else { return failure ?? ended(.ok) }
+    guard !summaries.isEmpty else {
+      if failure == nil { diagnostics.notice("interrupted before anything was measured") }
+      return failure ?? ended(.ok)
+    }
     var report = Report(summaries, options: savedOptions)
     if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
       do {

@@ -1,4 +1,5 @@
 internal import MQTT
+internal import MQTTClient
 
 /// What a worker measured. The measurements of several workers add up.
 struct Measurements: Sendable {
@@ -58,8 +59,13 @@ struct Measurements: Sendable {
 
   // MARK: The network
 
-  /// Bytes of the measured PUBLISH packets, headers and all.
+  /// Bytes of the PUBLISH packets of measured messages, headers and all.
   var publishBytesSent = 0
+  /// The same of those that came, each time.
+  var publishBytesReceived = 0
+  /// Bytes that passed through the sockets while they were counted, and for how long they were.
+  var socketBytes = SocketBytes()
+  var socketTime = Duration.zero
   var lostConnections = 0
   /// Attempts to connect that failed, by stage and reason.
   var failures: [ConnectFailure: Int] = [:]
@@ -119,6 +125,10 @@ struct Measurements: Sendable {
     corrupted += other.corrupted
     foreign += other.foreign
     publishBytesSent += other.publishBytesSent
+    publishBytesReceived += other.publishBytesReceived
+    socketBytes.sent += other.socketBytes.sent
+    socketBytes.received += other.socketBytes.received
+    socketTime = max(socketTime, other.socketTime)
     lostConnections += other.lostConnections
     failures.merge(other.failures, uniquingKeysWith: +)
     segments += other.segments

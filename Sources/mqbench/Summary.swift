@@ -17,6 +17,10 @@ struct Summary: Sendable {
   /// Not come to a subscriber whose connection had broken.
   private(set) var undeliverable = 0
   let isInterrupted: Bool
+  /// Clients whose attempt to connect has come to its end: all, unless the run was interrupted before.
+  var attempted: Int {
+    plan.connectsOnly && isInterrupted ? connected + measured.failures.values.reduce(0, +) : plan.clientCount
+  }
   /// Seconds of the window that were measured.
   let seconds: Double
   /// Seconds after the window in which messages could come.
@@ -98,7 +102,9 @@ struct Summary: Sendable {
     for publisher in workers.flatMap(\.publishers).sorted(by: { $0.number < $1.number }) {
       let schedule = publisher.group.schedule
       let first = schedule.firstSequence(of: publisher.index, notBefore: plan.windowStart)
-      let next = schedule.firstSequence(of: publisher.index, notBefore: windowEnd)
+      var next = schedule.firstSequence(of: publisher.index, notBefore: windowEnd)
+      // An interruption is heard of a little later by those who publish.
+      if isInterrupted { next = max(next, publisher.next) }
       let due = plan.isClosed ? publisher.next : max(0, next - first)
       offered += due
       groups[Int(publisher.group.number)].offered += due
@@ -125,7 +131,7 @@ struct Summary: Sendable {
       for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
     }
     if plan.followsMessages, plan.routing.fansOut { measured.fanOut.recordEndless(incomplete) }
-    if plan.connectsOnly { measured.connect.connack.recordEndless(plan.clientCount - connected) }
+    if plan.connectsOnly { measured.connect.connack.recordEndless(attempted - connected) }
   }
 
   private mutating func makeSeries(_ workers: [Worker], _ watch: HostWatch) {
@@ -323,7 +329,7 @@ struct Summary: Sendable {
   var connectRate: Double { Double(connected) * 1e9 / Double(max(1, measured.connectTime.nanoseconds)) }
   /// The share of what was to be sent that was sent while the window was open; of connections, that of those that succeeded.
   var achieved: Double {
-    if plan.connectsOnly { return Double(connected) / Double(plan.clientCount) }
+    if plan.connectsOnly { return Double(connected) / Double(max(1, attempted)) }
     return offered == 0 ? 1 : Double(measured.sentInWindow) / Double(offered)
   }
 

@@ -47,7 +47,7 @@ struct Evidence: Sendable {
     /// Loop lag beyond both 1 ms and 10 % of the p99.
     case loopLag = "loop lag"
     /// The tool's part of the send delay beyond both 1 ms and 5 % of the p99.
-    case toolDelay = "send delay in the tool"
+    case toolDelay = "send delay in mqbench"
     /// A worker above 85 %, with what it waited for a processor, in more than 5 % of the slices.
     case busyWorker = "busy worker"
     /// Steal above 2 % for more than a tenth of the window.

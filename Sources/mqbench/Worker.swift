@@ -248,13 +248,30 @@ final class Worker: @unchecked Sendable {
     if isLoadCounted {
       let work = load.look(at: now, spun: driver.spun)
       if work > .zero { measurements.seconds[second(time)].work += work }
-      if time >= windowEnd {
-        isLoadCounted = false
-        load.end()
-      }
+      if time >= windowEnd { endLoad(now) }
     } else if isMeasuredTime(time) {
       isLoadCounted = true
       load.begin(at: now, spun: driver.spun)
+      socketsBefore = (socketBytes, now)
+    }
+  }
+
+  private func endLoad(_ now: Instant) {
+    isLoadCounted = false
+    load.end()
+    let bytes = socketBytes
+    measurements.socketBytes.sent = bytes.sent - socketsBefore.bytes.sent
+    measurements.socketBytes.received = bytes.received - socketsBefore.bytes.received
+    measurements.socketTime = now - socketsBefore.time
+  }
+
+  /// When the load began to count, and what had passed through all clients' sockets until then.
+  private var socketsBefore = (bytes: SocketBytes(), time: Instant(nanoseconds: 0))
+
+  private var socketBytes: SocketBytes {
+    driver.clients.reduce(into: SocketBytes()) { sum, client in
+      sum.sent += client.socketBytes.sent
+      sum.received += client.socketBytes.received
     }
   }
 
@@ -331,13 +348,16 @@ final class Worker: @unchecked Sendable {
     }
     let limits = client.limits
     add("version", "\(client.version)")
+    if let tls = client.tls { add("TLS", tls.words) }
     add("address", client.peer?.address)
     add("receive maximum", "\(limits.receiveMaximum)")
     add("maximum packet size", "\(limits.maximumPacketSize)")
     add("topic alias maximum", "\(limits.topicAliasMaximum)")
     add("maximum QoS", "\(limits.maximumQoS.rawValue)")
+    add("the broker has no", limits.missing)
     add("keep alive", "\(client.keepAliveSeconds) s")
     add("TCP_NODELAY", client.transport == nil ? nil : "set")
+    add("socket buffers", client.socketBuffers.map { "\($0.send) bytes to send, \($0.receive) to receive" })
     if let state = client.transport {
       add("round trip by TCP", "\(state.roundTrip.nanoseconds / 1000) µs")
       add("smallest round trip by TCP", "\(state.smallestRoundTrip.nanoseconds / 1000) µs")
@@ -354,7 +374,7 @@ final class Worker: @unchecked Sendable {
       leaving = true
       waiting = []
       closeSecond()
-      if isLoadCounted { load.end() }
+      if isLoadCounted { plan.connectsOnly ? load.end() : endLoad(.now) }
       lookAtTransport()
       for member in members {
         if let publisher = member.publisher, member.group.retain { removeRetained(publisher) }
@@ -743,6 +763,7 @@ final class Worker: @unchecked Sendable {
     let arrival = subscriber.took(index, of: publisher, on: topic)
     let due = isClosed ? 0 : group.schedule.due(member, sequence)
     let isMeasured = isMeasured(due)
+    if isMeasured { measurements.publishBytesReceived += message.packetSize }
     guard case .new(let displacement) = arrival else {
       if isMeasured {
         measurements.duplicates += 1
@@ -798,6 +819,26 @@ final class Worker: @unchecked Sendable {
     measurements.seconds[currentSecond].times += current.samples
     state.tell(current, second: currentSecond)
     current.removeAll()
+  }
+}
+
+extension TLSReport {
+  /// `TLSv1.3, TLS_AES_256_GCM_SHA384, x25519`.
+  fileprivate var words: String {
+    ([version, cipher, group].compactMap { $0 } + (isResumed ? ["resumed"] : [])).joined(separator: ", ")
+  }
+}
+
+extension ServerLimits {
+  /// What the broker said in CONNACK that it cannot do; nil when it can all.
+  fileprivate var missing: String? {
+    let features = [
+      ("retained messages", retainAvailable), ("wildcard subscriptions", wildcardSubscriptionAvailable),
+      ("subscription identifiers", subscriptionIdentifiersAvailable),
+      ("shared subscriptions", sharedSubscriptionAvailable),
+    ]
+    let missing = features.filter { !$0.1 }.map(\.0)
+    return missing.isEmpty ? nil : missing.joined(separator: ", ")
   }
 }
 

@@ -29,7 +29,9 @@ private func sample(lost: Int = 0, runs: Int = 1, messages: Int = 20_000) -> Rep
       .sendDelaySocket: Times([.init(nanoseconds: 0, count: messages)]),
       .sendDelayTool: times, .loopLag: times, .connect: Times([.init(nanoseconds: 3_000_000, count: 20)]),
     ]
-    run.rates = [.offered: 1000, .sent: 1000, .acknowledged: 1000, .delivered: 999.5]
+    run.rates = [
+      .offered: 1000, .sent: 1000, .acknowledged: 1000, .delivered: 999.5, .bytesSent: 123_456_789, .bytesReceived: 1e9,
+    ]
     run.counts = [.offered: messages, .sent: messages, .expected: messages, .delivered: messages - lost, .lost: lost]
     run.sequences = [0...99, nil]
     run.evidence = [.init(name: "sent of offered", value: "100.00 %")]
@@ -151,6 +153,37 @@ struct ReportTests {
     }
   }
 
+  @Test(
+    "pictures of what was observed: the process, what was asked for by name, and what moves of what the broker tells")
+  func observed() {
+    var report = sample()
+    report.environment.append(.init(name: "observed process", value: "17 (mosquitto)"))
+    for place in report.runs[0].seconds.indices {
+      let number = Double(report.runs[0].seconds[place].number)
+      report.runs[0].seconds[place].values += [
+        ("$SYS/broker/load/sockets/1min", number), ("$SYS/broker/uptime (seconds)", 500 + number),
+        ("$SYS/broker/clients/total", 20), ("$SYS/broker/bytes/sent", 1_000_000 + 1000 * (number + 5)),
+        ("$SYS/broker/store/messages/count", Double(place / 10)), ("jobs<1>", number), ("huge", 1e300), ("none", .nan),
+        ("pid_processors", 0.25), ("pid_switches", 10_000 + 30 * number),
+      ]
+    }
+    let table = SeriesTable(report.runs[0])
+    #expect(table.observedNames.count == 8)
+    let pictures = table.observed(process: "mosquitto")
+    #expect(
+      pictures.map(\.title) == [
+        "Processors that mosquitto used", "How often mosquitto waited for something", "jobs<1>",
+        "$SYS/broker/bytes/sent", "$SYS/broker/store/messages/count",
+      ])
+    #expect(pictures[1].points.allSatisfy { $0.value == 30 } && pictures[2].least == -5)
+    // A total that was there before is shown by its growth.
+    #expect(pictures[3].least == 0 && pictures[3].most == 25_000 && pictures[3].words == "grew by 25,000")
+    let page = HTMLReport.text(report, goals: [])
+    #expect(page.contains("Processors that mosquitto used") && page.contains("jobs&lt;1&gt;"))
+    #expect(page.components(of: "<figure>") == 6 && !page.contains("huge") && !page.contains("nan"))
+    #expect(!HTMLReport.text(sample(), goals: []).contains("What was observed"))
+  }
+
   @Test("the time series has a line for each second of each run, and as many cells in each")
   func series() {
     let lines = CSVReport.text(sample(runs: 2)).split(separator: "\r\n")
@@ -187,6 +220,10 @@ struct ReportTests {
   func figures() {
     #expect(Figures.milliseconds(Int64(999_600)) == "1.000" && Figures.milliseconds(Int64(12_345_678)) == "12.35")
     #expect(Figures.milliseconds(Int64(1_234_567_890)) == "1235" && Figures.milliseconds(Int64(99_999_999)) == "100.0")
+    #expect(
+      [0, 0.04567, 0.5, 3, 12.34, 99.96, 999.4, 1234.5, 999_600, 20_000_000, -1.25e9].map { Figures.short($0) } == [
+        "0", "0.046", "0.5", "3", "12.3", "100", "999", "1,235", "1M", "20M", "−1.25G",
+      ])
     #expect(Figures.grouped(1_234_567) == "1,234,567" && Figures.grouped(100) == "100")
     #expect(
       Figures.percentile(9999) == "p99.99" && Figures.percentile(9990) == "p99.9" && Figures.percentile(5000) == "p50")

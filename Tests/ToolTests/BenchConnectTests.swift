@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -42,19 +43,54 @@ struct BenchConnectTests {
     #expect(try BenchReport(nobody).evidence["failed to connect (transport)"]?.hasPrefix("2: ") == true)
   }
 
+  @Test("Ctrl-C while clients connect tells of those that have", .needs("mosquitto"))
+  func interrupted() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess(
+      "mqbench", ["connect"] + broker.options + ["--clients", "2000", "--connect-rate", "100", "--json"])
+    #expect(Expect.eventually { broker.log.components(separatedBy: "New client connected").count > 20 })
+    tool.signal(2)
+    #expect(try tool.wait() == .signaled(2), "\(tool.errorText)")
+    let report = try BenchReport(tool)
+    #expect((20..<2000).contains(report.count("connected")) && report.count("clients") == report.count("connected"))
+    #expect(!report.isLost("connect", "p50") && report.count("failed_attempts") == 0)
+  }
+
   @Test("what else is observed joins the seconds of the report", .needs("mosquitto"))
   func observed() throws {
     let broker = try RealBroker(lines: ["sys_interval 1"])
+    // Retained: all of it is there before the first message is due.
+    for (topic, payload) in [("own/temperature", "21.5 °C"), ("own/state", "on 2"), ("own/number", " -3e2\n")] {
+      let words = broker.options + ["-t", topic, "-m", payload, "-r"]
+      #expect(try ToolProcess.run("mqpub", words).end == .exited(0))
+    }
     let tool = try ToolProcess.run(
       "mqbench",
       ["load"] + broker.options + [
         "--rate", "100", "--warm-up", "1", "--duration", "2", "--json", "--observe-pid", "\(try #require(broker.pid))",
-        "--observe-sys", "--observe", "echo a 1.5; echo b x; echo 'queue{shard=\"1\"} 7'",
+        "--observe-sys", "--observe-filter", "own/#", "--observe",
+        "echo a 1.5; echo b x; echo 'queue{shard=\"1\",of=\"a b\"} 7 1700000000'",
       ])
     #expect(tool.end == .exited(0), "\(tool.errorText)")
     let last = try #require(try BenchReport(tool).seconds.last { $0["$SYS/broker/clients/connected"] != nil })
-    #expect(last["a"] == 1.5 && last["b"] == nil && last["queue{shard=\"1\"}"] == 7, "\(last)")
+    #expect(last["a"] == 1.5 && last["b"] == nil && last["queue{shard=\"1\",of=\"a b\"}"] == 7, "\(last)")
+    #expect(
+      last["own/temperature (°C)"] == 21.5 && last["own/number"] == -300 && last.keys.allSatisfy { $0 != "own/state" })
+    #expect(
+      last["$SYS/broker/uptime (seconds)"] != nil && tool.outputText.contains("\"broker says\":\"mosquitto version"))
     #expect(last["pid_resident_kib"] ?? 0 > 1000 && last["pid_threads"] ?? 0 >= 1 && last["pid_processors"] ?? -1 >= 0)
+  }
+
+  @Test(
+    "what cannot be observed is told: a process that is not there, and a command that prints nothing",
+    .needs("mosquitto"))
+  func unobservable() throws {
+    let broker = try RealBroker()
+    let load = ["load"] + broker.options + ["--warm-up", "0", "--duration", "0.2"]
+    let nobody = try ToolProcess.run("mqbench", load + ["--observe-pid", "\(Int32.max)"])
+    #expect(nobody.end == .exited(1) && nobody.errorText.contains("--observe-pid: there is no process"))
+    let silent = try ToolProcess.run("mqbench", load + ["--observe", "exit 3"])
+    #expect(silent.errorText.contains("--observe: the command failed with status 3"), "\(silent.errorText)")
   }
 
   @Test("mqbench measures itself with the same load and a sink in the place of the broker", .needs("mosquitto"))

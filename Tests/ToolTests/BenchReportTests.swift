@@ -195,6 +195,13 @@ struct BenchReportTests {
       (["load", "-l"], "-l: unknown option; --duration"), (["load", "-m", "x"], "payloads are made up"),
       (["load", "-f", "x"], "--window N limits"), (["load", "-C", "3"], "-C: unknown option; --duration TIME"),
       (["load", "x"], "takes options only"), ([], "'mqbench help' lists them"),
+      (["load", "--will-topic", "t"], "--will-topic: means nothing here: the clients have no wills"),
+      (["load", "-i", "x"], "-i: means nothing here: identifiers are made up"),
+      (["connect", "--retry", "2"], "not an option of 'mqbench connect', but of load"),
+      (["sink", "--cafile", "x"], "--cafile: not an option of 'mqbench sink'"),
+      (["load", "--property", "publish", "content-type", "x"], "--property publish: properties are for connect only"),
+      (["load", "--closed", "--rate", "5"], "--rate: nothing is due in a closed loop"),
+      (["load", "--closed", "--arrivals", "poisson"], "--arrivals: nothing is due in a closed loop"),
       (["ab", "mqtt://a"], "two URLs"), (["load", "--goal", "same"], "same is for compare and ab"),
     ])
   func refusals(words: [String], text: String) throws {

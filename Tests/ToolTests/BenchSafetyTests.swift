@@ -38,7 +38,19 @@ struct BenchSafetyTests {
     let report = try BenchReport(tool)
     #expect(report.count("offered") > 400 && report.count("offered") < 20_000, "\(report.text)")
     #expect(report.count("delivered") > 400)
+    // Whoever publishes hears of it a moment later: no more is sent than was due.
+    #expect(report.count("sent") <= report.count("offered"), "\(report.text)")
     #expect(Expect.eventually { broker.log.contains("disconnected") })
+  }
+
+  @Test("Ctrl-C before anything counts says so and reports nothing", .needs("mosquitto"))
+  func interruptedEarly() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let tool = try ToolProcess("mqbench", ["load"] + broker.options + ["--warm-up", "60", "--log", "notice"])
+    #expect(Expect.eventually { broker.log.contains("Received PUBLISH") })
+    tool.signal(2)
+    #expect(try tool.wait() == .signaled(2))
+    #expect(tool.outputText == "" && tool.errorText.contains("interrupted before anything was measured"))
   }
 
   @Test("retained messages of a run do not stay behind", .needs("mosquitto"))

@@ -77,7 +77,9 @@ struct BenchSinkTests {
     let missing = try ToolProcess.run(
       "mqbench", ["sink", "-p", "\(port)", "--cert", "nowhere.pem", "--key", "nowhere.pem"])
     #expect(missing.errorText.contains("--cert: \"nowhere.pem\" cannot be read"), "\(missing.errorText)")
-    let shared = try ToolProcess.run("mqbench", ["sink", "-p", "\(port)", "--psk", "ab", "--psk-identity", "x"])
+    let folder = try TemporaryFolder()
+    let file = try folder.write("options", "--psk ab\n--psk-identity x\n")
+    let shared = try ToolProcess.run("mqbench", ["sink", "-p", "\(port)", "-o", file])
     #expect(shared.end == .exited(1) && shared.errorText.contains("not with --psk"), "\(shared.errorText)")
   }
 

@@ -3,9 +3,8 @@ import Testing
 
 /// mqbench against a real broker, its own sink, and nobody.
 struct BenchTests {
-  private let short = [
-    "--warm-up", "0.2", "--duration", "1", "--rate", "200", "--publishers", "4", "--subscribers", "2", "--json",
-  ]
+  private let brief = ["--warm-up", "0.2", "--duration", "1", "--publishers", "4", "--subscribers", "2", "--json"]
+  private var short: [String] { brief + ["--rate", "200"] }
 
   @Test(
     "every message of the window is accounted for", .needs("mosquitto"),
@@ -24,6 +23,28 @@ struct BenchTests {
     #expect(Expect.eventually { broker.log.contains("disconnected") })
   }
 
+  @Test(
+    "over TLS and WebSocket all is accounted for, too, and so are the bytes that they add",
+    .needs("mosquitto", "openssl"),
+    arguments: [Transport.tcp, .tls, .webSocket, .webSocketOverTLS])
+  func layers(transport: Transport) throws {
+    let way = try Way(transport)
+    let tool = try ToolProcess.run("mqbench", ["load"] + way.options + short)
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    let report = try BenchReport(tool)
+    #expect(report.counts("sent", "acknowledged", "delivered", "lost") == [200, 200, 200, 0], "\(report.text)")
+    // Fixed header 2, topic 2 + 15, packet identifier 2, no properties 1, payload 64 (MQTT 5, 3.3).
+    #expect(report.counts("publish_bytes", "publish_bytes_received") == [200 * 86, 200 * 86], "\(report.text)")
+    // In the second of the window each message went and came, and so did its PUBACK of 4 bytes. A TLS 1.3 record adds 22 bytes,
+    // a masked WebSocket frame 6 and one of the broker 2: for one packet each, or for several.
+    let (sent, received) = (report.rate("bytes_sent"), report.rate("bytes_received"))
+    #expect(sent > 150 * 90 && received > 150 * 90 && sent < 300 * 140 && received < 300 * 140, "\(sent) \(received)")
+    // The broker puts several packets into one frame when it is busy.
+    if transport != .tcp { #expect(sent > 200 * 92, "\(sent)") }
+    if transport.usesTLS { #expect(received > 200 * 91, "\(received)") }
+    #expect(report.text.contains("\"TLS\":\"TLSv1.3, TLS_AES_") == transport.usesTLS, "\(report.text)")
+  }
+
   @Test("subscribers that share a topic get each message once between them", .needs("mosquitto"))
   func shared() throws {
     let broker = try RealBroker()
@@ -36,8 +57,10 @@ struct BenchTests {
     let port = try freePort()
     let sink = try ToolProcess("mqbench", ["sink", "--forward", "-h", "127.0.0.1", "-p", "\(port)", "--log", "notice"])
     try sink.waitForErrors("sink on port \(port)")
-    for words in [["--qos", "0"], ["--qos", "2"], ["--qos", "1", "--closed", "--window", "5"]] {
-      let tool = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "-p", "\(port)"] + short + words)
+    for words in [
+      short + ["--qos", "0"], short + ["--qos", "2"], brief + ["--qos", "1", "--closed", "--window", "5"],
+    ] {
+      let tool = try ToolProcess.run("mqbench", ["load", "-h", "127.0.0.1", "-p", "\(port)"] + words)
       #expect(tool.end == .exited(0), "\(tool.errorText)")
       let report = try BenchReport(tool)
       #expect(report.counts("lost", "duplicates", "reordered") == [0, 0, 0], "\(report.text)")

@@ -6,7 +6,7 @@ enum Transport: String, CaseIterable, Sendable {
   case tcp, unix, tls, webSocket, webSocketOverTLS, scatteredWebSocket, scatteredWebSocketOverTLS
   case socks, httpProxy, tlsThroughSocks, tlsThroughHTTPProxy, webSocketThroughSocks, webSocketOverTLSThroughHTTPProxy
 
-  fileprivate var usesTLS: Bool {
+  var usesTLS: Bool {
     switch self {
     case .tls, .webSocketOverTLS, .scatteredWebSocketOverTLS, .tlsThroughSocks, .tlsThroughHTTPProxy,
       .webSocketOverTLSThroughHTTPProxy:

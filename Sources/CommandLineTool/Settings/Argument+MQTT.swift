@@ -16,7 +16,7 @@ extension Argument {
   }
 
   /// The word as a topic filter.
-  func topicFilter() throws(UsageError) -> TopicFilter {
+  package func topicFilter() throws(UsageError) -> TopicFilter {
     let text = try text()
     do { return try TopicFilter(text) } catch { throw UsageError("\(quoted): \(error.explanation)") }
   }

@@ -114,6 +114,13 @@ public struct ConnectionSettings: Sendable {
     Diagnostics(program: compatibility.program, level: level, isJSON: logsJSON)
   }
 
+  /// Refuses `--property` for packets of which the tool fills the properties by itself.
+  public func checkProperties(only commands: PropertyArgument.Command...) throws(UsageError) {
+    guard let other = properties.values.first(where: { !commands.contains($0.command) }) else { return }
+    let names = commands.map(\.rawValue).joined(separator: " and ")
+    throw UsageError("--property \(other.command.rawValue): properties are for \(names) only here")
+  }
+
   /// Takes what a URL says, except its topic. It says all about the way to the broker that there is behind the proxy.
   public mutating func take(_ url: BrokerURL) {
     usesWebSocket = url.scheme.usesWebSocket

@@ -33,6 +33,11 @@ public struct MessageView {
   /// What the packet did that is tolerated.
   public var tolerated: Tolerance?
   private var propertyList: PropertyList
+  /// Bytes of the packet behind the fixed header.
+  private var remainingLength: Int
+
+  /// Bytes of the whole packet.
+  public var packetSize: Int { 1 + VariableByteInteger.size(remainingLength) + remainingLength }
 
   /// The property list on the wire, without its length.
   public var propertyBytes: UnsafeRawBufferPointer { propertyList.bytes }
@@ -63,7 +68,8 @@ public struct MessageView {
     }
     return MessageView(
       topic: topic, payload: reader.rest(), qos: qos, retain: flags & 1 != 0, isDuplicate: isDuplicate,
-      packetIdentifier: packetIdentifier, tolerated: tolerated, propertyList: propertyList)
+      packetIdentifier: packetIdentifier, tolerated: tolerated, propertyList: propertyList,
+      remainingLength: body.count)
   }
 
   /// Some brokers on 3.x translate topics of other protocols, so that one may have a `+`.

@@ -22,6 +22,19 @@ enum Figures {
   /// A number a second.
   static func rate(_ rate: Double) -> String { rate < 99.95 ? decimals(rate, 1) : grouped(Int(rate.rounded())) }
 
+  /// A number in as few signs as tell it: `0.12`, `12.3`, `4,700`, `4.7M`.
+  static func short(_ number: Double) -> String {
+    let size = abs(number)
+    for (limit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M")] where size >= 0.9995 * limit {
+      return short(number / limit) + letter
+    }
+    if size >= 999.5 { return grouped(Int(number.rounded())) }
+    let text = decimals(number, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3)
+    guard text.contains(".") else { return text }
+    let end = text.lastIndex { $0 != "0" }!
+    return String(text[...(text[end] == "." ? text.index(before: end) : end)])
+  }
+
   /// A count with its thousands apart.
   static func grouped(_ number: Int) -> String {
     let digits = Array("\(number.magnitude)")

@@ -45,11 +45,18 @@ struct HTMLReport {
     tiles()
     percentilePicture()
     timePictures()
+    observedPictures()
     timesTable()
     countsTable()
+    groupsTable()
     if report.runs.count > 1 { runsTable() }
-    if report.runs.count == 1 { items("What the verdict rests on", report.runs[0].evidence) }
+    ownPictures()
+    items("What the verdict rests on", report.runs[typical].evidence, whichRun)
     items("What was done", report.scenario + [commandLine])
+    if !report.scenarioText.isEmpty {
+      put("<section class=\"card\"><details><summary>The scenario’s file</summary><div class=\"scroll\">")
+      put("<pre>\(escaped(report.scenarioText))</pre></div></details></section>")
+    }
     items("Where", report.environment)
     definitions()
     put(
@@ -60,7 +67,11 @@ struct HTMLReport {
 
   private var isConnect: Bool { report.runs.contains { $0.isConnect } }
 
-  private var scenarioText: String { report.sentence }
+  private var scenarioText: String {
+    if report.scenarioText.isEmpty { return report.sentence }
+    let groups = report.scenario.map(\.name).filter { !["closed loop", "seconds"].contains($0) }
+    return "a scenario of \(groups.count == 1 ? "the group" : "the groups") \(groups.joined(separator: ", "))"
+  }
 
   private var commandLine: Report.Item {
     let words = report.options.map { $0.joined(separator: " ") }
@@ -76,10 +87,13 @@ struct HTMLReport {
     put("<h1>\(escaped(value("broker") ?? "MQTT broker"))</h1>")
     put("<p class=\"lead\">\(escaped(scenarioText))</p>")
     let count = report.runs.count
+    let length =
+      isConnect
+      ? ", held for \(Figures.short(first.window)) s"
+      : " of \(Figures.short(first.window)) s, after \(Figures.short(first.windowStart)) s of warm-up"
     put(
-      "<p class=\"muted\">\(escaped(String(first.start.prefix(19)).replacingT)) UTC · \(count == 1 ? "one run" : "\(count) runs") of "
-        + "\(Figures.decimals(first.window, first.window < 10 ? 1 : 0)) s, after \(Figures.decimals(first.windowStart, 1)) s of warm-up"
-        + "\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
+      "<p class=\"muted\">\(escaped(String(first.start.prefix(19)).replacingT)) UTC · \(count == 1 ? "one run" : "\(count) runs")"
+        + "\(length)\(value("shared host").map { " · \(escaped($0))" } ?? "")</p></header>")
     put("<section class=\"verdict \(report.verdict.rawValue)\"><strong>\(Self.headline(report))</strong>")
     put("<p>\(Self.explanation(report, because: escaped(TextReport.because(report))))</p>")
     if !report.isSteady {
@@ -127,23 +141,32 @@ struct HTMLReport {
   private mutating func tiles() {
     let all = report.runs.compactMap { $0.times[headline] }
     put("<section class=\"tiles\">")
-    for percentile in [5000, 9900, 9990] {
+    for (percentile, words) in [(5000, "half took"), (9900, "1 of 100 took"), (9990, "1 of 1,000 took")] {
       let values = all.map { $0.percentile(percentile) }
       tile(
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
-        range(values))
+        values.count > 1 ? range(values) : values.contains(where: \.isTime) ? "\(words) longer" : "")
     }
+    let offered = report.runs[0].rates[.offered].map { "\(Figures.rate($0)) \(isConnect ? "tried" : "due")" } ?? ""
     for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
       let spread = Spread(report.runs.map { $0.rate(metric) })
       tile(
         "\(metric.rawValue)", Figures.rate(spread.median), "/s",
-        report.runs.count > 1 ? "\(Figures.rate(spread.least)) – \(Figures.rate(spread.most))" : "")
+        report.runs.count > 1 ? "\(Figures.rate(spread.least)) – \(Figures.rate(spread.most))" : offered)
       break
     }
     let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
     let expected = report.runs.reduce(0) { $0 + $1.count(.expected) }
-    if expected > 0 { tile("lost", Figures.grouped(lost), "of \(Figures.grouped(expected))", "", isBad: lost > 0) }
+    if expected > 0 {
+      tile("lost", Figures.grouped(lost), "of \(Figures.grouped(expected))", share(lost, expected), isBad: lost > 0)
+    }
     put("</section>")
+  }
+
+  private func share(_ part: Int, _ whole: Int) -> String {
+    if part == 0 { return "all came" }
+    return part >= whole / 10
+      ? "\(Figures.decimals(Double(part) / Double(whole) * 100, 1)) %" : "1 of \(Figures.grouped(whole / part))"
   }
 
   private var headlineWords: String {
@@ -163,7 +186,9 @@ struct HTMLReport {
   }
 
   private func range(_ values: [Times.Value]) -> String {
-    guard values.count > 1, let least = values.min(), let most = values.max() else { return "" }
+    guard values.count > 1, !values.contains(.unknown), let least = values.min(), let most = values.max() else {
+      return ""
+    }
     return "\(cell(least)) – \(cell(most))"
   }
 
@@ -196,7 +221,7 @@ struct HTMLReport {
     var plot = Plot(
       "Latency by percentile", horizontal: .linear(from: 0, to: decades(Double(count))),
       vertical: .logarithmic(from: range.lowerBound, to: range.upperBound))
-    for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Self.short(value)) ms") }
+    for value in Plot.roundTicks(range) { plot.verticalTick(value, "\(Figures.short(value)) ms") }
     for percentile in [0, 5000, 9000, 9900, 9990, 9999] where 10_000 <= (10_000 - percentile) * count {
       plot.horizontalTick(
         decades(10_000 / Double(10_000 - percentile)), percentile == 0 ? "0 %" : Self.share(percentile))
@@ -226,7 +251,7 @@ struct HTMLReport {
     if report.runs.count > 1 { legend.append(("the other runs", "faint")) }
     picture(
       isConnect ? "How long connecting took" : "How long messages took",
-      "Each step to the right leaves a tenth of them: the curve’s right end is the slowest one.",
+      "Above 99 % stands how long 99 of 100 took at most. The right end is the slowest one.",
       legend, plot)
   }
 
@@ -251,14 +276,12 @@ struct HTMLReport {
     let run = report.runs[typical]
     guard let last = run.seconds.last, run.seconds.count > 1 else { return }
     let (start, end) = (Double(run.seconds[0].number), Double(last.number + 1))
-    let which = report.runs.count > 1 ? "Run \(typical + 1) of \(report.runs.count), whose p99 is the median. " : ""
     func frame(_ plot: inout Plot) {
-      for tick in Plot.ticks(upTo: end) where tick <= end { plot.horizontalTick(tick, "\(Self.short(tick)) s") }
-      plot.shade(from: start, to: 0, "warm-up")
+      for tick in Plot.ticks(upTo: end) where tick <= end { plot.horizontalTick(tick, "\(Figures.short(tick)) s") }
+      plot.shade(from: start, to: 0, start < 0.06 * (start - end) ? "warm-up" : "")
       plot.shade(from: run.window, to: end, end - run.window > 0.06 * (end - start) ? "drain" : "")
     }
-    // The last second is not whole.
-    let whole = run.seconds.dropLast()
+    let whole = run.wholeSeconds
     let sent = whole.map { (Double($0.number) + 0.5, Double($0.sent)) }
     let delivered = whole.map { (Double($0.number) + 0.5, Double($0.delivered)) }
     let most = max(1, (sent + delivered).map(\.1).max() ?? 1)
@@ -274,7 +297,7 @@ struct HTMLReport {
       legend.insert(("delivered", "a"), at: 0)
     }
     rates.line(sent, colour: "b dashed")
-    picture("Messages a second", which + "Level lines mean that the load was carried evenly.", legend, rates)
+    picture("Messages a second", whichRun + "Level lines mean that the load was carried evenly.", legend, rates)
 
     // What comes late stands alone in its second, unless much does.
     let rows = run.seconds.filter { !$0.samples.isEmpty && (Double($0.number) < run.window || run.drain >= 2) }.map {
@@ -287,13 +310,14 @@ struct HTMLReport {
     var latency = Plot(
       "Latency over time", horizontal: .linear(from: start, to: end),
       vertical: .logarithmic(from: range.lowerBound, to: range.upperBound))
-    for value in Plot.roundTicks(range) { latency.verticalTick(value, "\(Self.short(value)) ms") }
+    for value in Plot.roundTicks(range) { latency.verticalTick(value, "\(Figures.short(value)) ms") }
     frame(&latency)
     latency.line(rows.map { ($0.0, Double($0.1.maximum) / 1e6) }, colour: "c")
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(9900)) }, colour: "b")
     latency.line(rows.compactMap { Self.point($0.0, $0.1.rank(5000)) }, colour: "a")
     picture(
-      "Latency over time", which + "End to end, by the second in which messages came.",
+      report.isClosed ? "Times over time" : "Latency over time",
+      whichRun + headlineWords.capitalized + ", by the second in which they came.",
       [("half were faster", "a"), ("99 % were faster", "b"), ("slowest", "c")], latency)
   }
 
@@ -301,17 +325,76 @@ struct HTMLReport {
     if case .nanoseconds(let time) = value { (x, Double(time) / 1e6) } else { nil }
   }
 
+  /// Says which of several runs something is of.
+  private var whichRun: String {
+    report.runs.count > 1 ? "Run \(typical + 1) of \(report.runs.count), whose p99 is the median. " : ""
+  }
+
+  private mutating func observedPictures() {
+    let run = report.runs[typical]
+    let table = SeriesTable(run)
+    let names = table.observedNames
+    guard !names.isEmpty else { return }
+    let process = report.environment.first { $0.name == "observed process" }?.value.split(separator: "(").last
+    let name = process.map { String($0.prefix { $0 != ")" }) } ?? "the process"
+    put("<section class=\"card\"><h2>What was observed besides</h2>")
+    put("<p class=\"muted\">\(escaped(whichRun))Second by second, grey where nothing counts.</p>")
+    smallPictures(table.observed(process: name), run)
+    put("<details><summary>All observed values</summary><div class=\"scroll\"><table><thead><tr><th></th>")
+    put("<th>at first</th><th>least</th><th>most</th><th>at last</th></tr></thead><tbody>")
+    for name in names.prefix(Self.rowLimit) {
+      let series = table.raw(name)
+      guard let first = series.points.first, let last = series.points.last else { continue }
+      let cells = [first.value, series.least, series.most, last.value].map { "<td>\(Figures.short($0))</td>" }
+      put("<tr><th>\(escaped(name))</th>\(cells.joined())</tr>")
+    }
+    put("</tbody></table></div>")
+    if names.count > Self.rowLimit { put("<p class=\"muted\">\(names.count - Self.rowLimit) more are left out.</p>") }
+    put("</details></section>")
+  }
+
+  private static let rowLimit = 200
+
+  private mutating func ownPictures() {
+    let run = report.runs[typical]
+    let series = SeriesTable(run).own
+    guard !series.isEmpty else { return }
+    put("<section class=\"card\"><h2>How mqbench and its machine fared</h2>")
+    put("<p class=\"muted\">\(escaped(whichRun))Second by second, grey where nothing counts.</p>")
+    smallPictures(series, run)
+    put("</section>")
+  }
+
+  /// A small picture of each, beside each other.
+  private mutating func smallPictures(_ all: [Series], _ run: Report.Run) {
+    guard let last = run.seconds.last, !all.isEmpty else { return }
+    let (start, end) = (Double(run.seconds[0].number), Double(last.number + 1))
+    put("<div class=\"small\">")
+    for series in all {
+      // Numbers below 0 have an axis without round numbers.
+      let ticks = Plot.ticks(upTo: series.most, 2)
+      let low = min(0, series.least)
+      var plot = Plot(
+        "\(series.title): \(series.words)", .small, horizontal: .linear(from: start, to: end),
+        vertical: .linear(from: low, to: max(ticks.last ?? 1, low + 0.001)))
+      for tick in series.most > 0 ? ticks : [0] { plot.verticalTick(tick, Figures.short(tick)) }
+      if low < 0 { plot.verticalTick(low, Figures.short(low)) }
+      for tick in Plot.ticks(upTo: end, 3) where tick <= end { plot.horizontalTick(tick, "\(Figures.short(tick)) s") }
+      plot.shade(from: start, to: 0, "")
+      plot.shade(from: run.window, to: end, "")
+      plot.line(series.points, colour: "a")
+      put(
+        "<figure><figcaption><b>\(escaped(series.title))</b> <span>\(escaped(series.words))</span></figcaption>\(plot.svg)</figure>"
+      )
+    }
+    put("</div>")
+  }
+
   private mutating func picture(_ title: String, _ words: String, _ legend: [(String, String)], _ plot: Plot) {
     put(
       "<section class=\"card\"><h2>\(escaped(title))</h2><p class=\"muted\">\(escaped(words))</p><ul class=\"legend\">")
     for (name, colour) in legend { put("<li><span class=\"swatch \(colour)\"></span>\(escaped(name))</li>") }
-    put("</ul>\(plot.svg)</section>")
-  }
-
-  /// A round number as short as it gets.
-  private static func short(_ number: Double) -> String {
-    number >= 1 || number == 0
-      ? Figures.grouped(Int(number)) : Figures.decimals(number, number >= 0.1 ? 1 : number >= 0.01 ? 2 : 3)
+    put("</ul><div class=\"scroll\">\(plot.svg)</div></section>")
   }
 
   private static func share(_ hundredths: Int) -> String { "\(Figures.percentile(hundredths).dropFirst()) %" }
@@ -330,9 +413,9 @@ struct HTMLReport {
       cells.append(
         cell(Spread.median(all.map { $0.endless > 0 ? .endless : $0.hasEnded ? .nanoseconds($0.maximum) : .unknown })))
       cells.append(cell(Spread.median(all.map { $0.hasEnded ? .nanoseconds(Int64($0.mean)) : .unknown })))
-      let isPart = metric.title.hasPrefix(" ")
+      let isPart = report.title(metric).hasPrefix(" ")
       put(
-        "<tr\(metric == headline ? " class=\"main\"" : "")><th\(isPart ? " class=\"part\"" : "")>\(escaped(metric.title))</th>"
+        "<tr\(metric == headline ? " class=\"main\"" : "")><th\(isPart ? " class=\"part\"" : "")>\(escaped(report.title(metric)))</th>"
           + cells.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>")
     }
     put(
@@ -341,7 +424,8 @@ struct HTMLReport {
   }
 
   private mutating func countsTable() {
-    put("<section class=\"card\"><h2>What became of the messages</h2><dl class=\"counts\">")
+    put(
+      "<section class=\"card\"><h2>What became of the \(isConnect ? "clients" : "messages")</h2><dl class=\"counts\">")
     for metric in CountMetric.allCases {
       let values = report.runs.compactMap { $0.counts[metric] }
       guard !values.isEmpty else { continue }
@@ -351,7 +435,33 @@ struct HTMLReport {
         "<div title=\"\(escaped(metric.definition))\"\(isBad ? " class=\"alarm\"" : "")><dt>\(escaped(metric.rawValue.spaced))</dt>"
           + "<dd>\(Figures.grouped(total))</dd></div>")
     }
+    for metric in RateMetric.allCases where report.runs.contains(where: { $0.rates[metric] != nil }) {
+      let rate = Spread(report.runs.map { $0.rate(metric) }).median
+      put(
+        "<div title=\"\(escaped(metric.definition))\"><dt>\(escaped(metric.rawValue.spaced)) a second</dt>"
+          + "<dd>\(Figures.rate(rate))</dd></div>")
+    }
     put("</dl></section>")
+  }
+
+  /// A row for each group that publishes, where there are several.
+  private mutating func groupsTable() {
+    guard let first = report.runs.first, !first.groups.isEmpty else { return }
+    let counts: [CountMetric] = [.offered, .sent, .expected, .delivered, .lost].filter {
+      first.groups[0].counts[$0] != nil
+    }
+    let percentiles = [5000, 9900, 9990]
+    let heads = counts.map(\.rawValue) + percentiles.map { Figures.percentile($0) + ", ms" }
+    put("<section class=\"card\"><h2>The groups</h2><div class=\"scroll\"><table><thead><tr><th></th>")
+    put(heads.map { "<th>\($0)</th>" }.joined() + "</tr></thead><tbody>")
+    for (index, group) in first.groups.enumerated() {
+      let all = report.runs.compactMap { index < $0.groups.count ? $0.groups[index] : nil }
+      let sums = counts.map { count in Figures.grouped(all.reduce(0) { $0 + ($1.counts[count] ?? 0) }) }
+      let times = percentiles.map { percentile in cell(Spread.median(all.map { $0.times.percentile(percentile) })) }
+      put(
+        "<tr><th>\(escaped(group.name))</th>" + (sums + times).map { "<td>\(escaped($0))</td>" }.joined() + "</tr>")
+    }
+    put("</tbody></table></div></section>")
   }
 
   private mutating func runsTable() {
@@ -373,9 +483,11 @@ struct HTMLReport {
     put("</tbody></table></div></section>")
   }
 
-  private mutating func items(_ title: String, _ items: [Report.Item]) {
+  private mutating func items(_ title: String, _ items: [Report.Item], _ words: String = "") {
     guard !items.isEmpty else { return }
-    put("<section class=\"card\"><h2>\(escaped(title))</h2><dl class=\"items\">")
+    put("<section class=\"card\"><h2>\(escaped(title))</h2>")
+    if !words.isEmpty { put("<p class=\"muted\">\(escaped(words))</p>") }
+    put("<dl class=\"items\">")
     for item in items {
       put("<dt>\(escaped(item.name))</dt><dd>\(escaped(item.value.isEmpty ? "yes" : item.value))</dd>")
     }
@@ -385,7 +497,7 @@ struct HTMLReport {
   private mutating func definitions() {
     put("<section class=\"card\"><details><summary>What the figures mean</summary><dl class=\"items\">")
     for metric in TimeMetric.allCases where report.runs.contains(where: { $0.times[metric] != nil }) {
-      put("<dt>\(escaped(metric.title.trimmed))</dt><dd>\(escaped(metric.definition))</dd>")
+      put("<dt>\(escaped(report.title(metric).trimmed))</dt><dd>\(escaped(metric.definition))</dd>")
     }
     for metric in CountMetric.allCases where report.runs.contains(where: { $0.counts[metric] != nil }) {
       put("<dt>\(escaped(metric.rawValue.spaced))</dt><dd>\(escaped(metric.definition))</dd>")
@@ -400,7 +512,12 @@ struct HTMLReport {
 extension String {
   fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
   fileprivate var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
+  fileprivate var capitalized: String { prefix(1).uppercased() + dropFirst() }
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
+}
+
+extension Times.Value {
+  fileprivate var isTime: Bool { if case .nanoseconds = self { true } else { false } }
 }
 
 extension HTMLReport {
@@ -432,6 +549,11 @@ extension HTMLReport {
     .grid{stroke:var(--grid);stroke-width:1}.shade{fill:var(--shade)}.bad{fill:var(--bad);opacity:.14}
     .line{fill:none;stroke-width:2.2;stroke-linejoin:round;stroke:var(--c)}.line.a{stroke:var(--a)}.line.b{stroke:var(--b)}
     .line.c{stroke-width:1.5}.line.dashed{stroke-dasharray:5 4}.line.faint{stroke-width:1.2;opacity:.6}
+    .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:14px 20px;margin:10px 0 4px}figure{margin:0;display:flex;
+    flex-direction:column;justify-content:space-between}
+    figcaption{font-size:13px;line-height:1.35;margin:0 0 2px;overflow-wrap:anywhere}figcaption b{display:block;font-weight:600}
+    figcaption span{color:var(--muted)}.card>.scroll>svg{min-width:600px}
+    pre{font-size:13px;line-height:1.4;margin:8px 0}
     .mark{fill:var(--card);stroke:var(--a);stroke-width:2.2}
     .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums;margin:6px 0 8px}
     th,td{padding:5px 8px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{font-weight:500;color:var(--muted)}

@@ -100,6 +100,7 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
   case lostConnections = "lost_connections"
   case failedAttempts = "failed_attempts"
   case publishBytes = "publish_bytes"
+  case publishBytesReceived = "publish_bytes_received"
   case clients, connected
 
   var definition: String {
@@ -130,7 +131,8 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
     case .undeliverable: "Deliveries to subscribers whose connection was lost; not expected."
     case .lostConnections: "Connections that were lost."
     case .failedAttempts: "Attempts to connect that failed."
-    case .publishBytes: "Bytes of the PUBLISH packets that were sent."
+    case .publishBytes: "Bytes of the PUBLISH packets that were sent, headers and all."
+    case .publishBytesReceived: "The same of those that came, further arrivals too."
     case .clients: "Clients that were to connect (connect only)."
     case .connected: "Those of them that the broker accepted."
     }
@@ -140,6 +142,11 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
 /// Numbers of messages a second over the window.
 enum RateMetric: String, CaseIterable, Hashable, Sendable {
   case offered, sent, acknowledged, delivered, connected
+  case bytesSent = "bytes_sent"
+  case bytesReceived = "bytes_received"
+
+  /// Whether it is about messages or connections, and not about bytes.
+  var isCount: Bool { self != .bytesSent && self != .bytesReceived }
 
   var definition: String {
     switch self {
@@ -149,6 +156,9 @@ enum RateMetric: String, CaseIterable, Hashable, Sendable {
     case .delivered: "The same of deliveries."
     case .connected:
       "Connections that the broker accepted, by the time from when the first was due to the last CONNACK (connect only)."
+    case .bytesSent:
+      "Bytes that the system took for all connections, whatever they were: acknowledgements, TLS and WebSocket too."
+    case .bytesReceived: "The same of bytes that came."
     }
   }
 }

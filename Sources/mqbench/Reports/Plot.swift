@@ -16,13 +16,17 @@ struct Plot {
     }
   }
 
-  static let width = 900.0
-  static let height = 300.0
-  private let left = 76.0
-  private let right = 16.0
-  private let top = 26.0
-  private let bottom = 44.0
+  /// What a picture measures, and the margins that its axes need, in units of the page at its widest.
+  struct Size {
+    var width, height, left, right, top, bottom: Double
 
+    /// As wide as the page.
+    static let wide = Size(width: 900, height: 300, left: 76, right: 30, top: 26, bottom: 44)
+    /// One of three beside each other.
+    static let small = Size(width: 290, height: 128, left: 58, right: 14, top: 8, bottom: 24)
+  }
+
+  private let size: Size
   private let horizontal: Scale
   private let vertical: Scale
   private var grid = ""
@@ -30,40 +34,43 @@ struct Plot {
   private let title: String
 
   /// - Parameter title: what there is to see, for those who cannot.
-  init(_ title: String, horizontal: Scale, vertical: Scale) {
+  init(_ title: String, _ size: Size = .wide, horizontal: Scale, vertical: Scale) {
     self.title = title
+    self.size = size
     self.horizontal = horizontal
     self.vertical = vertical
   }
 
   private func x(_ value: Double) -> Double {
-    left + (Self.width - left - right) * min(1, max(0, horizontal.place(value)))
+    size.left + (size.width - size.left - size.right) * min(1, max(0, horizontal.place(value)))
   }
 
   private func y(_ value: Double) -> Double {
-    Self.height - bottom - (Self.height - top - bottom) * min(1, max(0, vertical.place(value)))
+    size.height - size.bottom - (size.height - size.top - size.bottom) * min(1, max(0, vertical.place(value)))
   }
 
   private func number(_ value: Double) -> String { Figures.decimals(value, 1).replacingMinus }
 
   mutating func verticalTick(_ value: Double, _ label: String) {
     let y = number(y(value))
-    grid += "<line class=\"grid\" x1=\"\(number(left))\" x2=\"\(number(Self.width - right))\" y1=\"\(y)\" y2=\"\(y)\"/>"
-    grid += "<text x=\"\(number(left - 8))\" y=\"\(y)\" dy=\".35em\" text-anchor=\"end\">\(HTML.escaped(label))</text>"
+    grid +=
+      "<line class=\"grid\" x1=\"\(number(size.left))\" x2=\"\(number(size.width - size.right))\" y1=\"\(y)\" y2=\"\(y)\"/>"
+    grid +=
+      "<text x=\"\(number(size.left - 8))\" y=\"\(y)\" dy=\".35em\" text-anchor=\"end\">\(HTML.escaped(label))</text>"
   }
 
   mutating func horizontalTick(_ value: Double, _ label: String) {
     let x = number(x(value))
     grid +=
-      "<line class=\"grid\" x1=\"\(x)\" x2=\"\(x)\" y1=\"\(number(top))\" y2=\"\(number(Self.height - bottom))\"/>"
+      "<line class=\"grid\" x1=\"\(x)\" x2=\"\(x)\" y1=\"\(number(size.top))\" y2=\"\(number(size.height - size.bottom))\"/>"
     grid +=
-      "<text x=\"\(x)\" y=\"\(number(Self.height - bottom + 17))\" text-anchor=\"middle\">\(HTML.escaped(label))</text>"
+      "<text x=\"\(x)\" y=\"\(number(size.height - size.bottom + 17))\" text-anchor=\"middle\">\(HTML.escaped(label))</text>"
   }
 
   /// What the horizontal axis is.
   mutating func caption(_ text: String) {
     grid +=
-      "<text class=\"caption\" x=\"\(number(Self.width - right))\" y=\"\(number(Self.height - 6))\" text-anchor=\"end\">"
+      "<text class=\"caption\" x=\"\(number(size.width - size.right))\" y=\"\(number(size.height - 6))\" text-anchor=\"end\">"
     grid += "\(HTML.escaped(text))</text>"
   }
 
@@ -72,10 +79,10 @@ struct Plot {
     let (start, end) = (x(from), x(to))
     guard end > start else { return }
     grid +=
-      "<rect class=\"\(isBad ? "bad" : "shade")\" x=\"\(number(start))\" y=\"\(number(top))\" width=\"\(number(end - start))\""
-    grid += " height=\"\(number(Self.height - top - bottom))\"/>"
+      "<rect class=\"\(isBad ? "bad" : "shade")\" x=\"\(number(start))\" y=\"\(number(size.top))\" width=\"\(number(end - start))\""
+    grid += " height=\"\(number(size.height - size.top - size.bottom))\"/>"
     grid +=
-      "<text class=\"caption\" x=\"\(number((start + end) / 2))\" y=\"\(number(top + 14))\" text-anchor=\"middle\">"
+      "<text class=\"caption\" x=\"\(number((start + end) / 2))\" y=\"\(number(size.top + 14))\" text-anchor=\"middle\">"
     grid += "\(HTML.escaped(label))</text>"
   }
 
@@ -94,7 +101,7 @@ struct Plot {
     marks += "<circle class=\"mark \(colour)\" cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"4\"/>"
     if !label.isEmpty {
       // To the left above it, or where there is no room, to the right below.
-      let hasRoom = x > left + 130
+      let hasRoom = x > size.left + 130
       marks +=
         "<text class=\"label\" x=\"\(number(hasRoom ? x - 7 : x + 8))\" y=\"\(number(hasRoom ? y - 9 : y + 19))\""
       marks += " text-anchor=\"\(hasRoom ? "end" : "start")\">"
@@ -103,7 +110,7 @@ struct Plot {
   }
 
   var svg: String {
-    "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\"><title>\(HTML.escaped(title))</title>\(grid)\(marks)</svg>"
+    "<svg viewBox=\"0 0 \(Int(size.width)) \(Int(size.height))\" role=\"img\"><title>\(HTML.escaped(title))</title>\(grid)\(marks)</svg>"
   }
 
   // MARK: - Round numbers
@@ -126,16 +133,19 @@ struct Plot {
   private static let roundNumbers: [Double] = {
     var numbers: [Double] = []
     var decade = 1e-3
-    while decade < 1e10 {
+    while decade < Self.limit * 10 {
       numbers += [decade, 2 * decade, 5 * decade]
       decade *= 10
     }
     return numbers
   }()
 
-  /// A linear axis from 0 that holds `most`, and its ticks.
-  static func ticks(upTo most: Double) -> [Double] {
-    let step = roundNumbers.first { $0 * 5 >= max(most, 1e-3) } ?? 1e9
+  /// No axis reaches further.
+  static let limit = 1e15
+
+  /// A linear axis from 0 that holds `most`, which is no larger than `limit`, and its ticks: so many, or fewer, besides 0.
+  static func ticks(upTo most: Double, _ count: Double = 5) -> [Double] {
+    let step = roundNumbers.first { $0 * count >= max(most, 1e-3) } ?? limit
     return (0...Int((most / step).rounded(.up))).map { Double($0) * step }
   }
 }

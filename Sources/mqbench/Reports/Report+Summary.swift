@@ -87,7 +87,7 @@ extension Report.Run {
     if plan.connectsOnly {
       rates = [.offered: plan.connectRate, .connected: summary.connectRate]
       counts = [
-        .clients: plan.clientCount, .connected: summary.connected, .lostConnections: measured.lostConnections,
+        .clients: summary.attempted, .connected: summary.connected, .lostConnections: measured.lostConnections,
         .failedAttempts: measured.failures.values.reduce(0, +),
       ]
       return
@@ -101,6 +101,11 @@ extension Report.Run {
       .inDoubt: measured.inDoubt, .lostConnections: measured.lostConnections,
       .failedAttempts: measured.failures.values.reduce(0, +), .publishBytes: measured.publishBytesSent,
     ]
+    let seconds = Double(measured.socketTime.nanoseconds) / 1e9
+    if seconds > 0 {
+      rates[.bytesSent] = Double(measured.socketBytes.sent) / seconds
+      rates[.bytesReceived] = Double(measured.socketBytes.received) / seconds
+    }
     guard plan.hasSubscribers else { return }
     rates[.delivered] = summary.deliveredRate
     guard plan.followsMessages else { return }
@@ -108,7 +113,8 @@ extension Report.Run {
       .expected: summary.expected, .delivered: measured.delivered, .lost: summary.lost,
       .undeliverable: summary.undeliverable, .duplicates: measured.duplicates,
       .allowedDuplicates: measured.allowedDuplicates, .reordered: measured.reordered,
-      .largestDisplacement: measured.largestDisplacement, .corrupted: measured.corrupted, .foreign: measured.foreign,
+      .publishBytesReceived: measured.publishBytesReceived, .largestDisplacement: measured.largestDisplacement,
+      .corrupted: measured.corrupted, .foreign: measured.foreign,
     ]
     counts.merge(deliveries) { $1 }
   }
@@ -133,13 +139,23 @@ extension Report.Run {
       case .unknown: "–"
       }
     }
-    add("p99 of the halves", halves.joined(separator: ", "))
+    if summary.steadiness.halves.first != .unknown { add("p99 of the halves", halves.joined(separator: ", ")) }
     add("loop lag at p99", "\(Figures.milliseconds(evidence.loopLag)) ms")
-    add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
+    if !summary.plan.connectsOnly, !evidence.isClosed {
+      add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
+    }
     add("slices of 100 ms with a busy thread", "\(evidence.busySlices) of \(evidence.slices)")
-    add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
     if summary.lateness > .zero {
       add(Self.lateness, "\(Figures.milliseconds(summary.lateness.nanoseconds)) ms")
+    }
+    func share(_ time: Duration) -> String {
+      percent(Double(time.nanoseconds) / 1e9 / max(summary.seconds, 1e-3)) + " of one processor"
+    }
+    add("mqbench worked", share(summary.load.worked))
+    if let waited = summary.load.waited { add("mqbench waited for a processor", share(waited)) }
+    add("processor taken away from mqbench", "\(summary.load.involuntarySwitches) times")
+    if evidence.seconds > 0 {
+      add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
     }
     if evidence.segments > 0 { add("TCP segments sent again", "\(evidence.retransmits) of \(evidence.segments)") }
     if let share = evidence.linkShare { add("busiest link", percent(share)) }

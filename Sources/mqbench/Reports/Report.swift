@@ -106,6 +106,15 @@ struct Report: Sendable {
     }.joined(separator: ", ")
   }
 
+  /// A metric's title for tables. In a closed loop all times are since sent, and nothing is above them.
+  func title(_ metric: TimeMetric) -> String {
+    switch metric {
+    case .endToEndService where isClosed: "received"
+    case .acknowledgementService where isClosed: "acknowledged"
+    default: metric.title
+    }
+  }
+
   /// What limited the runs: the worst of them.
   var verdict: Verdict { Verdict.worst(of: runs.map(\.verdict)) }
 
@@ -128,6 +137,9 @@ extension Report.Run {
 
   func count(_ metric: CountMetric) -> Int { counts[metric] ?? 0 }
   func rate(_ metric: RateMetric) -> Double { rates[metric] ?? 0 }
+
+  /// The seconds that had come to their end when the run did.
+  var wholeSeconds: [Report.Second] { seconds.filter { Double($0.number + 1) <= window + drain } }
 
   /// Sent in proportion to offered.
   var achieved: Double { rate(.offered) > 0 ? rate(.sent) / rate(.offered) : 1 }

@@ -45,10 +45,10 @@ struct TextReport {
     let command = report.runs.contains(where: \.isConnect) ? "connect" : "load"
     let runs = report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : ""
     if report.scenarioText.isEmpty {
-      lines("mqbench \(command): \(report.sentence)\(runs)")
+      lines("mqbench \(command): \(Self.safe(report.sentence))\(runs)")
     } else {
       line("mqbench \(command): a scenario\(runs)")
-      for item in report.scenario { lines("\(item.name): \(item.value)") }
+      for item in report.scenario { lines(Self.safe("\(item.name): \(item.value)")) }
     }
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
     var place = "broker \(value("broker") ?? "unknown")"
@@ -72,12 +72,12 @@ struct TextReport {
       let all = report.runs.compactMap { $0.times[metric] }
       guard all.contains(where: { !$0.isEmpty }) else { continue }
       // The screen is small: of several runs there are no parts, and a part that was nothing goes without saying.
-      let isPart = metric.title.hasPrefix(" ")
+      let isPart = report.title(metric).hasPrefix(" ")
       if isPart, !first.isConnect, count > 1 || all.allSatisfy({ $0.maximum == 0 }) { continue }
       let columns = Self.columns(all)
       hasLost = hasLost || columns.contains { $0.contains { $0 == .endless } }
       let isHeadline = metric == headline && count > 1
-      row(metric.title, columns.map(Spread.median), report)
+      row(report.title(metric), columns.map(Spread.median), report)
       if isHeadline {
         row("  least", columns.map { $0.min() ?? .unknown }, report)
         row("  most", columns.map { $0.max() ?? .unknown }, report)
@@ -121,13 +121,18 @@ struct TextReport {
   }
 
   private mutating func rates(_ report: Report) {
-    let metrics = RateMetric.allCases.filter { metric in report.runs.contains { $0.rates[metric] != nil } }
+    func has(_ metric: RateMetric) -> Bool { report.runs.contains { $0.rates[metric] != nil } }
+    let metrics = RateMetric.allCases.filter { $0.isCount && has($0) }
     line(Figures.left("a second", Self.names) + metrics.map { Figures.right($0.rawValue, 15) }.joined())
     let medians = metrics.map { metric in Spread(report.runs.map { $0.rate(metric) }) }
     line(Figures.left("rate", Self.names) + medians.map { Figures.right(Figures.rate($0.median), 15) }.joined())
     if report.runs.count > 1 {
       let ranges = medians.map { "\(Figures.rate($0.least))–\(Figures.rate($0.most))" }
       line(Figures.left("  least–most", Self.names) + ranges.map { Figures.right($0, 15) }.joined())
+    }
+    if has(.bytesSent) {
+      func median(_ metric: RateMetric) -> String { Figures.rate(Spread(report.runs.map { $0.rate(metric) }).median) }
+      line("bytes a second: \(median(.bytesSent)) sent, \(median(.bytesReceived)) received by all connections")
     }
   }
 
@@ -195,7 +200,7 @@ struct TextReport {
     if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
     for item in report.environment where item.name == "floor" || item.name == "ceiling" {
-      lines("\(item.name): \(item.value)")
+      lines("\(item.name): \(Self.safe(item.value))")
     }
     for goal in goals { lines("goal: \(Self.safe(goal.goal.text)) \(goal.outcome)") }
   }
