@@ -22,7 +22,7 @@ extension BenchSettings {
     chapters: chapters, commands: commands, hints: hints)
 
   /// The names of options of some sections and of further ones.
-  private static func connectionNames() -> [String] {
+  static func connectionNames() -> [String] {
     [ConnectionSettings.urlDescriptionWithoutTopic.name]
       + ConnectionSettings.optionsWithLongNames.map(\.description.name)
   }
@@ -31,7 +31,7 @@ extension BenchSettings {
     (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name) + connectionNames())
       .filter {
         !(without + ["--clients"]).contains($0)
-      }
+      } + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {

@@ -10,6 +10,11 @@ struct BenchSettings: Sendable {
   var report = ReportSettings()
   /// A saved report whose options are taken.
   var again: Argument?
+  var scenarioFile: Argument?
+  /// The scenario in it, or in a saved report.
+  private(set) var scenario: Scenario?
+  /// The options of a scenario's groups, on top of all others.
+  private(set) var groups: [(name: String, settings: BenchSettings)] = []
   var forwards = false
   var words: [Argument] = []
 
@@ -26,6 +31,7 @@ struct BenchSettings: Sendable {
       + Options(WorkloadSettings.options) { $1(&$0.load.workload) }
       + Options(Observation.options) { $1(&$0.load.observation) }
       + Options(ReportSettings.options) { $1(&$0.report) }
+      + Options(scenarioDescription) { (settings, value) throws(UsageError) in settings.scenarioFile = value }
       + Options(againDescription) { (settings, value) throws(UsageError) in settings.again = value }
       + Options(ConnectionSettings.urlDescriptionWithoutTopic) { (settings, value) throws(UsageError) in
         settings.connection.take(try BrokerURL(value))
@@ -38,6 +44,15 @@ struct BenchSettings: Sendable {
     details: """
       Options on the command line are stronger. Passwords are not saved: they have to be given again, or come from a file or the \
       environment.
+      """)
+
+  private static let scenarioDescription = OptionDescription(
+    long: "scenario", value: .one("FILE"), section: .messages,
+    summary: "take groups of clients from a file, each in a section with its options",
+    details: """
+      One option a line, as in files for {-o}. A line such as [devices] begins a group, which has the options behind it: {--clients}, \
+      {--publish}, {--subscribe}, {--every} or {--rate}, {--size}, {--qos} and others about messages, and those of the connection. They are stronger \
+      than those of the command line, which are stronger than those before the first group.
       """)
 
   // MARK: - Commands
@@ -68,18 +83,46 @@ struct BenchSettings: Sendable {
 
   func diagnostics(_ invocation: Invocation) -> Diagnostics { connection.diagnostics(invocation.compatibility) }
 
-  /// The settings with those of the report that is to be done again underneath.
+  /// The settings with those of the report that is to be done again, or of a scenario, underneath.
   private func settings(_ invocation: Invocation) throws(UsageError) -> BenchSettings {
-    guard let again else { return self }
-    let uses: [OptionUse]
-    do throws(UsageError) {
-      uses = try SavedOptions.uses(of: try JSONReport.read(again.bytes), Self.tool.commandLine.options)
-    } catch {
-      throw UsageError("--again: \(error.message)")
+    guard again != nil || scenarioFile != nil else { return self }
+    var uses: [OptionUse] = []
+    var scenario = try scenarioFile.map { (file) throws(UsageError) in try Scenario(file) }
+    if let again {
+      do throws(UsageError) {
+        let report = try JSONReport.read(again.bytes)
+        uses = try SavedOptions.uses(of: report, Self.tool.commandLine.options)
+        if scenario == nil, !report.scenarioText.isEmpty {
+          scenario = try Scenario(Array(report.scenarioText.utf8), path: "the saved scenario")
+        }
+      } catch {
+        throw UsageError("--again: \(error.message)")
+      }
+    }
+    uses += (scenario?.common ?? []) + invocation.uses
+    if scenario != nil {
+      for use in uses where Self.namesWithoutScenario.contains(Self.name(of: use)) {
+        throw use.mistake(UsageError("a scenario says who publishes and subscribes to what"))
+      }
     }
     var settings = BenchSettings()
-    try Self.tool.apply(uses + invocation.uses, to: &settings)
+    try Self.tool.apply(uses, to: &settings)
+    settings.scenario = scenario
+    for group in scenario?.groups ?? [] {
+      var own = settings
+      try Self.tool.apply(group.uses, to: &own)
+      settings.groups.append((group.name, own))
+    }
     return settings
+  }
+
+  /// What is about the groups and topics of a command line alone.
+  private static let namesWithoutScenario =
+    ["--publishers", "--subscribers", "--topics"] + WorkloadSettings.topicOptions.map(\.description.name)
+
+  private static func name(of use: OptionUse) -> String {
+    let options = tool.commandLine.options
+    return use.option < options.count ? options[use.option].name : ""
   }
 
   private func measurement(_ command: Command, _ invocation: Invocation) throws(UsageError) -> Measurement {

@@ -105,6 +105,32 @@ struct Identities: Sendable {
   private static func list(_ columns: [Column]) -> String { columns.map(\.rawValue).joined(separator: ",") }
 }
 
+extension [LoadGroup] {
+  /// Reads who the clients are; groups with the same table take its lines one after the other.
+  mutating func readIdentities(_ diagnostics: Diagnostics) throws(UsageError) {
+    var tables: [[UInt8]: Identities] = [:]
+    for index in indices {
+      guard let path = self[index].identitiesFile else { continue }
+      do throws(UsageError) {
+        let table = if let known = tables[path] { known } else { try Identities(file: path, diagnostics) }
+        let count = self[index].count
+        guard table.count >= count else {
+          throw UsageError(
+            "\(self[index].name) need \(count) lines, and there are \(table.count)"
+              + (tables[path] == nil ? "" : " left for them"))
+        }
+        if table.haveCertificates, self[index].client.tls == nil {
+          throw UsageError("there are certificates in it, and no TLS: --tls asks for it")
+        }
+        self[index].identities = table
+        tables[path] = table.dropFirst(count)
+      } catch {
+        throw UsageError("--identities: \(error.message)")
+      }
+    }
+  }
+}
+
 /// Records of comma-separated values (RFC 4180), with either end of line. Empty lines are no records.
 private struct CommaSeparated {
   private let text: [UInt8]

@@ -3,8 +3,10 @@ internal import MQTTClient
 
 /// Clients of a run that do the same: publish, subscribe, or both, or nothing but be connected.
 struct LoadGroup: Sendable {
-  /// The name of its section in a scenario; of a command line's groups `p` (publishers) and `s` (subscribers).
+  /// The name of its section in a scenario; `publishers` and `subscribers` of a command line.
   var name: String
+  /// What stands before the number of a client in its client identifier.
+  var identifierPrefix = ""
   /// The number of its first client. Clients are numbered over all groups.
   var first = 0
   var count: Int
@@ -12,7 +14,8 @@ struct LoadGroup: Sendable {
   var client: ClientSettings
   var publishing: Publishing?
   var subscribing: Subscribing?
-  /// Who the clients are, a row for each of them, where it was told.
+  /// The path of a table of who the clients are, and what it says, a row for each of them.
+  var identitiesFile: [UInt8]?
   var identities: Identities?
   /// Where they connect from; empty leaves it to the system.
   var addresses = SourceAddresses()
@@ -72,15 +75,9 @@ struct LoadGroup: Sendable {
 
   /// The client identifier of the client with this number in the group.
   private func clientIdentifier(of member: Int, _ run: RunWord) -> String {
-    "mqbench-\(run)-\(name)" + (isNamed ? "-" : "") + "\(member)"
+    "mqbench-\(run)-\(identifierPrefix)\(member)"
   }
 
-  /// Whether it is of a scenario.
-  var isNamed: Bool { name != Self.publishers && name != Self.subscribers }
-
-  static let publishers = "p"
-  static let subscribers = "s"
-
   /// What stands before a shared filter [MQTT-4.8.2-1]. The clients of two groups do not share with each other.
-  func sharePrefix(run: String) -> [UInt8] { Array("$share/\(run)\(name)/".utf8) }
+  func sharePrefix(run: String) -> [UInt8] { Array("$share/\(run)-\(name)/".utf8) }
 }

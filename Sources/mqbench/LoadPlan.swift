@@ -8,8 +8,8 @@ struct LoadPlan: Sendable {
   private(set) var groups: [LoadGroup]
   /// Whom messages reach.
   let routing: Routing
-  /// The text of the scenario that the groups come from.
-  var scenarioText: [UInt8]?
+  /// The scenario that the groups come from, as a report keeps it.
+  var scenarioText: String?
   /// What random arrivals are made of.
   var seed: UInt64
   /// Nanoseconds in which the rates rise from nothing.
@@ -134,12 +134,14 @@ struct LoadPlan: Sendable {
     return try LoadPlan(
       [
         LoadGroup(
-          name: LoadGroup.publishers, count: 1, client: group.client, publishing: quiet, identities: group.identities,
+          name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet,
+          identities: group.identities,
           addresses: group.addresses),
         LoadGroup(
-          name: LoadGroup.subscribers, count: 1, client: other.client,
+          name: "subscribers", identifierPrefix: "s", count: 1, client: other.client,
           subscribing: .init(filters: topics, qos: publishing.qos),
-          identities: other.subscribing == nil ? nil : other.identities, addresses: other.addresses),
+          identities: other.first == group.first ? group.identities?.dropFirst(1) : other.identities,
+          addresses: other.addresses),
       ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
     )
   }

@@ -8,7 +8,10 @@ struct LoadSettings: Sendable {
   var subscribers = 10
   var topics: Int?
   var isShared = false
-  var rate = 100.0
+  /// Typed topics and filters instead of made-up ones.
+  var published: [TopicPattern] = []
+  var subscribed: [TopicPattern] = []
+  var pace = Pace.rate(100)
   /// Whether somebody chose the rate; a search begins higher.
   var isRateGiven = false
   var isClosed = false
@@ -23,41 +26,84 @@ struct LoadSettings: Sendable {
   var warmUp = Duration.seconds(5)
   /// Nil for what the command thinks best.
   var duration: Duration?
-  var clients = 100
+  var clients: Int?
+  var reconnectEvery: Duration?
   var drain = Duration.seconds(30)
   var threads: Int?
   var observation = Observation()
   var workload = WorkloadSettings()
 
+  /// How often messages are due.
+  enum Pace: Sendable {
+    /// Messages a second over all publishers of the group.
+    case rate(Double)
+    /// The time between two messages of one publisher.
+    case every(Duration)
+
+    func rate(_ publishers: Int) -> Double {
+      switch self {
+      case .rate(let rate): rate
+      case .every(let time): Double(publishers) * 1e9 / Double(max(1, time.nanoseconds))
+      }
+    }
+  }
+
   /// The clients that a command line is about.
-  func groups(_ connection: ConnectionPlan, _ diagnostics: Diagnostics) throws(UsageError) -> [LoadGroup] {
+  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
+    if !published.isEmpty, topics != nil {
+      throw UsageError("--topics says how many topics to make up, and --publish which ones there are")
+    }
+    if published.isEmpty, !subscribed.isEmpty {
+      throw UsageError("--subscribe: to which topics are messages published? see --publish")
+    }
+    let client = client(connection)
     if workload.idleCount > 0, subscribers == 0 {
       throw UsageError("--idle-subscriptions: there are no subscribers")
     }
-    let client = client(connection)
+    if !published.isEmpty, workload.names != TopicNames() {
+      throw UsageError(
+        "--topic-levels and --filter are about topics that are made up, and --publish says which there are")
+    }
     let count = topics ?? publishers
-    func rule(_ members: Int, isCommon: Bool) -> TopicRule {
+    func made(_ members: Int, isCommon: Bool = false) -> TopicRule {
       .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
     }
-    let publishing = try publishing(
-      clients: publishers, rule(publishers, isCommon: workload.popularity != nil), group: 0)
-    let identities = try workload.identities(for: publishers + subscribers, client, diagnostics)
+    let topics = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
     var groups = [
       LoadGroup(
-        name: LoadGroup.publishers, count: publishers, client: client, publishing: publishing, identities: identities,
-        addresses: workload.addresses)
+        name: "publishers", count: publishers, client: client,
+        publishing: try publishing(clients: publishers, topics))
     ]
     if subscribers > 0 {
+      let filters = subscribed.isEmpty ? published : subscribed
       groups.append(
         LoadGroup(
-          name: LoadGroup.subscribers, count: subscribers, client: client,
+          name: "subscribers", count: subscribers, client: client,
           subscribing: .init(
-            filters: rule(subscribers, isCommon: false), qos: subscriptionQoS ?? qos, isShared: isShared,
-            idleCount: workload.idleCount),
-          identities: identities?.dropFirst(publishers), addresses: workload.addresses))
+            filters: published.isEmpty ? made(subscribers) : .named(filters), qos: subscriptionQoS ?? qos,
+            isShared: isShared)))
+    }
+    for index in groups.indices {
+      groups[index].reconnectInterval = reconnectEvery?.nanoseconds
+      groups[index].identifierPrefix = String(groups[index].name.prefix(1))
+      workload.apply(to: &groups[index])
     }
     return groups
+  }
+
+  /// A group of a scenario.
+  func group(_ name: String, _ number: Int, _ connection: ConnectionPlan) throws(UsageError) -> LoadGroup {
+    let count = clients ?? 1
+    var group = LoadGroup(name: name, count: count, client: client(connection))
+    if !published.isEmpty { group.publishing = try publishing(clients: count, .named(published), group: number) }
+    if !subscribed.isEmpty {
+      group.subscribing = .init(filters: .named(subscribed), qos: subscriptionQoS ?? qos, isShared: isShared)
+    }
+    group.reconnectInterval = reconnectEvery?.nanoseconds
+    group.identifierPrefix = "\(name)-"
+    workload.apply(to: &group)
+    return group
   }
 
   /// A plan of groups, with what is said about the run as a whole.
@@ -70,15 +116,15 @@ struct LoadSettings: Sendable {
   }
 
   /// Clients that connect, each with a subscription to a topic of its own.
-  func connectGroups(
-    _ connection: ConnectionPlan, _ diagnostics: Diagnostics
-  ) throws(UsageError) -> [LoadGroup] {
+  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
+    let clients = clients ?? 100
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
-    let client = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
-    let group = LoadGroup(
-      name: LoadGroup.subscribers, count: clients, client: client,
-      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
-      identities: try workload.identities(for: clients, client, diagnostics), addresses: workload.addresses)
+    var group = LoadGroup(
+      name: "clients", count: clients,
+      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
+      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
+    group.identifierPrefix = "s"
+    workload.apply(to: &group)
     return [group]
   }
 
@@ -96,7 +142,8 @@ struct LoadSettings: Sendable {
   }
 
   /// What so many clients publish; groups differ in their random times.
-  private func publishing(clients: Int, _ topics: TopicRule, group: Int) throws(UsageError) -> LoadGroup.Publishing {
+  private func publishing(clients: Int, _ topics: TopicRule, group: Int = 0) throws(UsageError) -> LoadGroup.Publishing
+  {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
@@ -104,35 +151,49 @@ struct LoadSettings: Sendable {
     return LoadGroup.Publishing(
       topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),
       schedule: Schedule(
-        publishers: clients, messagesPerSecond: rate, arrivals: arrivals, ramp: isClosed ? .zero : ramp,
+        publishers: clients, messagesPerSecond: pace.rate(clients), arrivals: arrivals, ramp: isClosed ? .zero : ramp,
         seed: seed),
       payload: try workload.payloadRule(), qos: qos, retain: retain, window: window)
   }
 
-  /// The options of the group.
-  static let options: [Option<LoadSettings>] = [
-    number("publishers", "clients that publish (10)", in: 1...1_000_000) { $0.publishers = $1 },
-    number("subscribers", "clients that subscribe (10)", in: 0...1_000_000) { $0.subscribers = $1 },
-    number("topics", "topics to publish to (one for each publisher)", in: 1...10_000_000) { $0.topics = $1 },
+  /// The options of a group.
+  static let groupOptions: [Option<LoadSettings>] = [
+    number("clients", "clients of a group (1), or clients to connect (100)", in: 1...1_000_000) { $0.clients = $1 },
     Option(
       OptionDescription(
-        long: "share", section: .messages, summary: "let the subscribers of a topic share its messages")
+        long: "publish", value: .one("TOPIC"), section: .messages,
+        summary: "publish to this topic, of which %c is the client's number; may be repeated",
+        details: """
+          Several topics have their turns. %c counts from 0 in each group, %r is the run's word, and %% stands for %. Without it topics are           made up: mqbench/WORD/0 and so on.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.published.append(try TopicPattern(topic: value)) },
+    Option(
+      OptionDescription(
+        long: "subscribe", value: .one("FILTER"), section: .messages,
+        summary: "subscribe to this filter, of which %c is the client's number; may be repeated",
+        details: """
+          Whom each message has to reach follows from topics and filters of all groups. What others publish there is counted as foreign.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.subscribed.append(try TopicPattern(filter: value)) },
+    Option(
+      OptionDescription(
+        long: "share", section: .messages, summary: "let subscribers with the same filter share its messages")
     ) { $0.isShared = true },
     Option(
       OptionDescription(
         long: "rate", value: .one("N"), section: .messages, summary: "messages a second, over all publishers (100)")
     ) { (settings, value) throws(UsageError) in
-      settings.rate = try value.rate()
+      settings.pace = .rate(try value.rate())
       settings.isRateGiven = true
     },
     Option(
       OptionDescription(
-        long: "closed", section: .messages, summary: "publish as fast as the window allows",
-        details: """
-          Each message waits for those before it, so that a slow broker is asked less: the report has throughput and service times \
-          and no latency under load.
-          """)
-    ) { $0.isClosed = true },
+        long: "every", value: .one("TIME"), section: .messages,
+        summary: "time between two messages of each publisher, instead of a rate")
+    ) { (settings, value) throws(UsageError) in
+      settings.pace = .every(try value.durationAboveZero())
+      settings.isRateGiven = true
+    },
     number("window", "unacknowledged messages that a publisher may have (the broker's receive maximum)", in: 1...65_535)
     {
       $0.window = $1
@@ -142,11 +203,6 @@ struct LoadSettings: Sendable {
         long: "arrivals", value: .one("HOW"), section: .messages,
         summary: "how messages are spread over time: constant, poisson or burst:N (constant)")
     ) { (settings, value) throws(UsageError) in settings.arrivals = try value.arrivals() },
-    Option(
-      OptionDescription(
-        long: "ramp", value: .one("TIME"), section: .time, summary: "time in which the rate rises to its value (0)")
-    ) { (settings, value) throws(UsageError) in settings.ramp = try value.duration() },
-    number("seed", "number that all random things are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
     Option(
       OptionDescription(long: "qos", value: .one("QOS"), section: .messages, summary: "QoS of the messages (1)")
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
@@ -160,16 +216,45 @@ struct LoadSettings: Sendable {
     ) { $0.retain = true },
     Option(
       OptionDescription(
+        long: "reconnect-every", value: .one("TIME"), section: .time,
+        summary: "let each client leave after this time, and come again",
+        details: """
+          They do so one after the other, all through the run; a publisher waits for its acknowledgements before. What was due to a           subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those           connections in them.
+          """)
+    ) { (settings, value) throws(UsageError) in settings.reconnectEvery = try value.durationAboveZero() },
+  ]
+
+  /// The options of a run.
+  static let runOptions: [Option<LoadSettings>] = [
+    number("publishers", "clients that publish (10)", in: 1...1_000_000) { $0.publishers = $1 },
+    number("subscribers", "clients that subscribe (10)", in: 0...1_000_000) { $0.subscribers = $1 },
+    number("topics", "topics to publish to (one for each publisher)", in: 1...10_000_000) { $0.topics = $1 },
+    Option(
+      OptionDescription(
+        long: "closed", section: .messages, summary: "publish as fast as the window allows",
+        details: """
+          Each message waits for those before it, so that a slow broker is asked less: the report has throughput and service times \
+          and no latency under load.
+          """)
+    ) { $0.isClosed = true },
+    Option(
+      OptionDescription(
+        long: "ramp", value: .one("TIME"), section: .time, summary: "time in which the rate rises to its value (0)")
+    ) { (settings, value) throws(UsageError) in settings.ramp = try value.duration() },
+    number("seed", "number that all random things are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
+    Option(
+      OptionDescription(
         long: "connect-rate", value: .one("N"), section: .time, summary: "connections to begin in a second (500)")
     ) { (settings, value) throws(UsageError) in settings.connectRate = try value.rate() },
     time("warm-up", "time before the window, which does not count (5s)") { $0.warmUp = $1 },
     time("duration", "length of the window in which messages count (30s), or for which connections are held (1s)") {
       $0.duration = $1
     },
-    number("clients", "clients to connect (100)", in: 1...1_000_000) { $0.clients = $1 },
     time("drain", "how long messages may come after the window (30s)") { $0.drain = $1 },
     number("threads", "threads to share the clients among (1)", in: 1...64) { $0.threads = $1 },
   ]
+
+  static let options = groupOptions + runOptions
 
   private static func number(
     _ long: String, _ summary: String, in range: ClosedRange<Int>,

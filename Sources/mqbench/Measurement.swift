@@ -24,16 +24,42 @@ struct Measurement {
     }
   }
 
-  /// A plan for the broker of these settings.
-  func plan(_ connection: ConnectionSettings, _ load: LoadSettings) throws(UsageError) -> LoadPlan {
-    var connection = try connection.plan(invocation.compatibility)
-    try connection.readPassword(invocation, diagnostics)
-    let groups =
-      command == .connect ? try load.connectGroups(connection, diagnostics) : try load.groups(connection, diagnostics)
+  /// A plan for the broker of the settings, or for another one.
+  func plan(_ load: LoadSettings, at broker: BrokerURL? = nil) throws(UsageError) -> LoadPlan {
+    var groups = try groups(load, broker)
+    try groups.readIdentities(diagnostics)
     try groups.checkDescriptors()
     try groups.checkPorts()
-    let plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
+    var plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
+    plan.scenarioText = settings.scenario?.text
     if !settings.report.isForced { try plan.checkBroker() }
+    return plan
+  }
+
+  private func groups(_ load: LoadSettings, _ broker: BrokerURL?) throws(UsageError) -> [LoadGroup] {
+    if settings.scenario == nil {
+      let plan = try connectionPlan(settings.connection, broker)
+      return command == .connect ? load.connectGroups(plan) : try load.groups(plan)
+    }
+    var groups: [LoadGroup] = []
+    for (number, group) in settings.groups.enumerated() {
+      do throws(UsageError) {
+        let plan = try connectionPlan(group.settings.connection, broker)
+        groups.append(try group.settings.load.group(group.name, number, plan))
+      } catch {
+        throw error.at("[\(group.name)]")
+      }
+    }
+    return groups
+  }
+
+  private func connectionPlan(
+    _ connection: ConnectionSettings, _ broker: BrokerURL?
+  ) throws(UsageError) -> ConnectionPlan {
+    var connection = connection
+    if let broker { connection.take(broker) }
+    var plan = try connection.plan(invocation.compatibility)
+    try plan.readPassword(invocation, diagnostics)
     return plan
   }
 
@@ -84,7 +110,7 @@ struct Measurement {
   // MARK: - load
 
   func load() throws(UsageError) -> ExitStatus {
-    let plan = try plan(settings.connection, settings.load)
+    let plan = try plan(settings.load)
     if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
       throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
     }
@@ -175,9 +201,7 @@ struct Measurement {
     guard words.count == 2 else { throw UsageError("ab: two URLs are to be compared, as in mqtt://HOST:PORT") }
     var plans: [LoadPlan] = []
     for word in words {
-      var connection = settings.connection
-      connection.take(try BrokerURL(word))
-      plans.append(try plan(connection, settings.load))
+      plans.append(try plan(settings.load, at: try BrokerURL(word)))
     }
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]

@@ -37,10 +37,10 @@ final class Member {
 
   /// Begins anew, with another client.
   func begin() {
-    client = group.client(index)
+    client = group.client(index, comesAgain: true)
     (isLeaving, isConnected, hasComeAgain) = (false, false, true)
     publisher?.begin(client)
-    subscriber?.client = client
+    subscriber?.begin(client)
   }
 
   /// Asks for its subscriptions, when it connects.
@@ -135,9 +135,11 @@ final class WorkerGroup {
     return paths
   }
 
-  /// A client for the member with this number.
-  func client(_ member: Int) -> Client {
-    let client = Client(plan.settings(of: member, run))
+  /// A client for the member with this number. One that comes again has been accepted before, and tries for ever.
+  func client(_ member: Int, comesAgain: Bool = false) -> Client {
+    var settings = plan.settings(of: member, run)
+    if comesAgain { settings.reconnect = ReconnectPolicy(.forever) }
+    let client = Client(settings)
     if publishing != nil { client.leavesPublishesToCaller() }
     return client
   }

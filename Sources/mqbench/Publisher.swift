@@ -94,6 +94,12 @@ final class Publisher {
   /// When message `sequence` is due, in the open loop.
   func due(_ sequence: Int) -> Int64 { group.schedule.due(index, sequence) }
 
+  /// To how many subscribers these messages go, all together.
+  func deliveries(of messages: Range<Int>) -> Int {
+    if let first = deliveries.first, deliveries.allSatisfy({ $0 == first }) { return first * messages.count }
+    return messages.reduce(0) { $0 + deliveries[place(of: $1).topic] }
+  }
+
   /// The place of the topic of message `sequence` in `topics`, and how many earlier messages went there.
   func place(of sequence: Int) -> (topic: Int, index: Int) {
     topics.count == 1 ? (0, sequence) : group.place(of: sequence, from: index)

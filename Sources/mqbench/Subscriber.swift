@@ -6,7 +6,7 @@ final class Subscriber {
   let number: Int
   /// Whether it shares its subscriptions.
   let isShared: Bool
-  var client: Client
+  private(set) var client: Client
   /// The messages of each publisher on each of its topics.
   private(set) var streams: [Stream] = []
   private var places: [UInt64: Int] = [:]
@@ -20,6 +20,12 @@ final class Subscriber {
     self.number = number
     self.isShared = isShared
     self.client = client
+  }
+
+  /// Goes on with another client, which counts from 0.
+  func begin(_ client: Client) {
+    self.client = client
+    lastReceive.count = 0
   }
 
   /// Its subscriptions have ended.

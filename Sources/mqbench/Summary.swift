@@ -104,7 +104,7 @@ struct Summary: Sendable {
       recordEndless()
       for group in groups.indices { groups[group].measured.endToEnd.recordEndless(groups[group].lost) }
     }
-    makeSeries(watch)
+    makeSeries(workers, watch)
     judge(watch, windowEnd)
   }
 
@@ -123,35 +123,44 @@ struct Summary: Sendable {
     if plan.connectsOnly { measured.connect.connack.recordEndless(plan.clientCount - connected) }
   }
 
-  private mutating func makeSeries(_ watch: HostWatch) {
-    let schedules = plan.isClosed ? [] : plan.publishings.map(\.schedule)
-    var next = schedules.map { [Int](repeating: 0, count: $0.publishers) }
-    var (due, done) = (0, 0.0)
+  private mutating func makeSeries(_ workers: [Worker], _ watch: HostWatch) {
+    // Of what the headline is about: deliveries, acknowledgements, or messages.
+    var (due, done) = (0, 0)
+    let perMessage = plan.headline == .endToEnd ? max(1, plan.routing.deliveriesPerMessage) : 1
+    let publishers = plan.isClosed ? [] : workers.flatMap(\.publishers)
+    var next = [Int](repeating: 0, count: publishers.count)
     for (number, second) in measured.seconds.enumerated() {
       let end = plan.end(ofSecond: number)
       var entry = Second(
         end: number + 1 - plan.leadSeconds, isMeasured: end > plan.windowStart && end <= plan.windowEnd)
-      for (group, schedule) in schedules.enumerated() {
-        for publisher in next[group].indices {
-          let first = schedule.firstSequence(
-            of: publisher, notBefore: min(end, plan.windowEnd), from: next[group][publisher])
-          entry.due += first - next[group][publisher]
-          next[group][publisher] = first
-        }
+      for (place, publisher) in publishers.enumerated() {
+        let first = publisher.group.schedule.firstSequence(
+          of: publisher.index, notBefore: min(end, plan.windowEnd), from: next[place])
+        entry.due += first - next[place]
+        due += owed(publisher, next[place]..<first)
+        next[place] = first
       }
-      due += entry.due
       switch plan.headline {
-      case .endToEnd: done += Double(second.delivered) / max(1, plan.routing.deliveriesPerMessage)
-      case .acknowledgement: done += Double(second.acknowledged)
-      case .sendDelay: done += Double(second.sent)
+      case .endToEnd: done += second.delivered
+      case .acknowledgement: done += second.acknowledged
+      case .sendDelay: done += second.sent
       case .connect: break
       }
-      if !plan.isClosed { entry.backlog = Double(due) - done }
+      if !plan.isClosed { entry.backlog = Double(due - done) / perMessage }
       (entry.sent, entry.acknowledged, entry.delivered) = (second.sent, second.acknowledged, second.delivered)
       (entry.times, entry.errors, entry.lag) = (second.times, second.errors, second.lag)
       entry.processors = Double(second.work.nanoseconds) / 1e9
       if let host = watch.seconds[number] { entry.host = host }
       series.append(entry)
+    }
+  }
+
+  /// How often the headline has a sample of these messages, when all goes well.
+  private func owed(_ publisher: Publisher, _ messages: Range<Int>) -> Int {
+    switch plan.headline {
+    case .endToEnd: publisher.deliveries(of: messages)
+    case .acknowledgement: publisher.group.qos == .atMostOnce ? 0 : messages.count
+    case .sendDelay, .connect: messages.count
     }
   }
 
@@ -194,7 +203,6 @@ struct Summary: Sendable {
     var common: [UInt8: [[Routing.Recipient]]] = [:]
     for publisher in workers.flatMap(\.publishers) {
       guard let rule = publisher.group.publishing?.topics else { continue }
-      acceptedMessages += publisher.accepted.count
       let recipients =
         common[publisher.group.number]
         ?? rule.topics(of: publisher.index, run: Routing.run).map { plan.routing.recipients(of: $0) }
@@ -236,18 +244,22 @@ struct Summary: Sendable {
       for index in 0..<publisher.accepted.wordCount {
         let accepted = publisher.accepted.word(index)
         expect(accepted.nonzeroBitCount * deliveries[0].count, of: publisher)
+        var complete = accepted
         for delivered in deliveries[0] {
           var missing = accepted & ~delivered.seen.word(index)
+          complete &= ~missing
           while missing != 0 {
             isLost(publisher, index * 64 + missing.trailingZeroBitCount)
             missing &= missing - 1
           }
         }
+        incomplete += (accepted & ~complete).nonzeroBitCount
       }
       return
     }
     for sequence in 0..<publisher.next where publisher.accepted.contains(sequence) {
       let (topic, index) = publisher.place(of: sequence)
+      let lostBefore = lost
       for delivered in deliveries[topic] {
         if delivered.seen.contains(index) {
           expect(1, of: publisher)
@@ -260,6 +272,7 @@ struct Summary: Sendable {
           isLost(publisher, sequence)
         }
       }
+      if lost > lostBefore { incomplete += 1 }
     }
   }
 
@@ -276,9 +289,8 @@ struct Summary: Sendable {
   }
 
   private var lostInHalf = [0, 0]
-  private var acceptedMessages = 0
-  /// Messages of which not every delivery came.
-  private var incomplete: Int { max(0, acceptedMessages - measured.fanOut.count) }
+  /// Messages of which a delivery was lost.
+  private var incomplete = 0
 
   // MARK: - Rates a second
 

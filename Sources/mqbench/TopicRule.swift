@@ -2,11 +2,18 @@ internal import CommandLineTool
 internal import MQTT
 
 /// Which topics each client of a group has.
-enum TopicRule: Hashable, Sendable {
+enum TopicRule: Hashable, Sendable, CustomStringConvertible {
   /// Made up, and shared out among the clients.
   case numbered(NumberedTopics)
   /// Typed.
   case named([TopicPattern])
+
+  var description: String {
+    switch self {
+    case .numbered(let topics): "\(topics.count) topics"
+    case .named(let patterns): patterns.map(\.description).joined(separator: " and ")
+    }
+  }
 
   /// The topics of a client, by its number in the group.
   func topics(of member: Int, run: String) -> [[UInt8]] {

@@ -71,7 +71,7 @@ struct RoutingTests {
 
   private func publishers(_ count: Int, to topics: TopicRule, rate: Double = 1) -> LoadGroup {
     LoadGroup(
-      name: LoadGroup.publishers, count: count, client: client(),
+      name: "publishers", count: count, client: client(),
       publishing: .init(
         topics: topics, schedule: Schedule(publishers: count, messagesPerSecond: rate), qos: .atLeastOnce
       ))
@@ -79,7 +79,7 @@ struct RoutingTests {
 
   private func subscribers(_ count: Int, to filters: TopicRule, isShared: Bool = false) -> LoadGroup {
     LoadGroup(
-      name: LoadGroup.subscribers, count: count, client: client(),
+      name: "subscribers", count: count, client: client(),
       subscribing: .init(filters: filters, qos: .atLeastOnce, isShared: isShared))
   }
 

@@ -5,11 +5,13 @@ import Testing
 /// What `mqbench load --json` printed of its last run.
 struct BenchReport {
   let text: String
-  private let run: [String: Any]
+  let run: [String: Any]
 
-  init(_ tool: ToolProcess) throws {
-    text = tool.outputText
-    let object = try JSONSerialization.jsonObject(with: Data(tool.output)) as? [String: Any]
+  init(_ tool: ToolProcess) throws { try self.init(tool.outputText) }
+
+  init(_ text: String) throws {
+    self.text = text
+    let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
     run = try #require((object?["runs"] as? [[String: Any]])?.last)
   }
 
@@ -17,6 +19,13 @@ struct BenchReport {
   func count(_ name: String) -> Int { (run["counts"] as? [String: Any])?[name] as? Int ?? -1 }
 
   func counts(_ names: String...) -> [Int] { names.map(count) }
+
+  /// The groups that publish, with their counts.
+  var groups: [(name: String, counts: [String: Int])] {
+    (run["groups"] as? [[String: Any]] ?? []).map {
+      ($0["name"] as? String ?? "", $0["counts"] as? [String: Int] ?? [:])
+    }
+  }
 
   /// A rate a second by its name.
   func rate(_ name: String) -> Double { (run["rates"] as? [String: Any])?[name] as? Double ?? -1 }

@@ -6,19 +6,63 @@
 ///     -D connect user-property site the rest of the line
 ///
 /// Lines may be of any length, and the last word of an option that takes several is the rest of its line.
-enum OptionsFile {
+public enum OptionsFile {
   /// The options in `contents`; `path` is for messages.
   static func uses(
     in contents: [UInt8], path: String, kind: SourceKind, table: OptionTable
   ) throws(UsageError) -> [OptionUse] {
     var uses: [OptionUse] = []
-    var number = 0
-    for line in contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-      number += 1
+    for (number, line) in lines(contents) {
       let source = Source(kind, place: "\(path):\(number)")
       if let use = try use(in: line, source: source, table: table) { uses.append(use) }
     }
     return uses
+  }
+
+  /// The options behind a line such as `[sensors]`, up to the next such line.
+  public struct Section: Sendable {
+    /// Nil for what stands before the first of these lines.
+    public var name: String?
+    /// Where its name stands, for messages.
+    public var place: String
+    public var uses: [OptionUse] = []
+    /// The numbers of the lines that its options stand in, from 1 on.
+    public var lines: [Int] = []
+  }
+
+  /// The options in a file that has sections; the first section is the one without a name.
+  public static func sections(
+    in contents: [UInt8], path: String, table: OptionTable
+  ) throws(UsageError) -> [Section] {
+    var sections = [Section(name: nil, place: path)]
+    for (number, line) in lines(contents) {
+      let source = Source(.optionsFile, place: "\(path):\(number)")
+      let text = line.trimmingBlanks
+      if text.first == UInt8(ascii: "["), text.last == UInt8(ascii: "]") {
+        let name = text.dropFirst().dropLast()
+        guard !name.isEmpty, name.allSatisfy(isLetter) else {
+          throw UsageError("a section's name has letters, digits, - and _, as in [sensors-2]").at(source.place)
+        }
+        sections.append(Section(name: String(decoding: name, as: UTF8.self), place: source.place))
+      } else if let use = try use(in: line, source: source, table: table) {
+        sections[sections.count - 1].uses.append(use)
+        sections[sections.count - 1].lines.append(number)
+      }
+    }
+    return sections
+  }
+
+  private static func isLetter(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
+
+  private static func lines(_ contents: [UInt8]) -> [(number: Int, line: ArraySlice<UInt8>)] {
+    contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated().map { ($0 + 1, $1) }
   }
 
   private static func use(
@@ -77,4 +121,12 @@ enum OptionsFile {
   }
 
   private static var blank: UInt8 { UInt8(ascii: " ") }
+}
+
+extension ArraySlice<UInt8> {
+  fileprivate var trimmingBlanks: ArraySlice<UInt8> {
+    var text = drop { $0 == UInt8(ascii: " ") }
+    while let last = text.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\r") { text.removeLast() }
+    return text
+  }
 }

@@ -25,9 +25,10 @@ extension Measurement {
     var load = settings.load
     (load.warmUp, load.duration, load.drain) = (Self.probe.warmUp, Self.probe.window, .seconds(10))
     // The password is asked for once.
-    var plan = try plan(settings.connection, load)
+    var plan = try plan(load)
     let deadline = Instant.now + Self.limit
-    var search = Search(from: settings.load.isRateGiven ? settings.load.rate : 1000)
+    let firstRate = settings.load.isRateGiven || plan.scenarioText != nil ? plan.messagesPerSecond : 1000
+    var search = Search(from: firstRate)
     var rows: [Row] = []
     do {
       let idle = try ping(plan)
@@ -54,7 +55,7 @@ extension Measurement {
         if diagnostics.isTerminal {
           diagnostics.notice("\(isConfirmation ? "confirming" : "trying") \(Figures.rate(rate)) messages a second")
         }
-        guard let row = try step(plan, rate, isConfirmation, goals) else {
+        guard let row = try step(plan, rate, isConfirmation, goals, isFirst: rows.isEmpty) else {
           return ended(say(search, rows, goals, plan))
         }
         rows.append(row)
@@ -67,14 +68,16 @@ extension Measurement {
   }
 
   /// Nil when a signal came.
-  private func step(_ plan: LoadPlan, _ rate: Double, _ isConfirmation: Bool, _ goals: [Goal]) throws -> Row? {
+  private func step(
+    _ plan: LoadPlan, _ rate: Double, _ isConfirmation: Bool, _ goals: [Goal], isFirst: Bool
+  ) throws -> Row? {
     let summary: Summary
     do {
       guard let whole = try run(plan), !whole.isInterrupted else { return nil }
       summary = whole
     } catch let error as ConnectionError {
       // Where nothing has worked yet, nothing is searched for.
-      if rate <= (settings.load.isRateGiven ? settings.load.rate : 1000) { throw error }
+      if isFirst { throw error }
       return Row(rate: rate, isConfirmation: isConfirmation, outcome: .failed("\(error)"))
     }
     let report = Report([summary], options: [])

@@ -10,7 +10,8 @@ enum JSONReport {
     .object([
       ("schema", .integer(schema)), ("tool", .string("mqbench")), ("version", .string(report.version)),
       ("options", .array(report.options.map { .array($0.map(JSON.string)) })),
-      ("scenario", json(report.scenario)), ("environment", json(report.environment)),
+      ("scenario", json(report.scenario)), ("scenario_text", .string(report.scenarioText)),
+      ("environment", json(report.environment)),
       ("verdict", .string(report.verdict.rawValue)),
       ("runs", .array(report.runs.map(json))),
     ])
@@ -30,11 +31,7 @@ enum JSONReport {
         "rates",
         .object(RateMetric.allCases.compactMap { metric in run.rates[metric].map { (metric.rawValue, .number($0)) } })
       ),
-      (
-        "counts",
-        .object(
-          CountMetric.allCases.compactMap { metric in run.counts[metric].map { (metric.rawValue, .integer($0)) } })
-      ),
+      ("counts", json(run.counts)),
       (
         "times",
         .object(TimeMetric.allCases.compactMap { metric in run.times[metric].map { (metric.rawValue, json($0)) } })
@@ -43,8 +40,18 @@ enum JSONReport {
         "sequences",
         .array(run.sequences.map { $0.map { .array([.integer($0.lowerBound), .integer($0.upperBound)]) } ?? .null })
       ),
-      ("seconds", .array(run.seconds.map(json))),
+      (
+        "groups",
+        .array(
+          run.groups.map {
+            .object([("name", .string($0.name)), ("counts", json($0.counts)), ("end_to_end", json($0.times))])
+          })
+      ), ("seconds", .array(run.seconds.map(json))),
     ])
+  }
+
+  private static func json(_ counts: [CountMetric: Int]) -> JSON {
+    .object(CountMetric.allCases.compactMap { metric in counts[metric].map { (metric.rawValue, .integer($0)) } })
   }
 
   /// The percentiles of tables.
@@ -115,6 +122,7 @@ enum JSONReport {
     report.version = json["version"].text ?? ""
     report.options = json["options"].elements.map { $0.elements.compactMap(\.text) }.filter { !$0.isEmpty }
     report.scenario = items(json["scenario"])
+    report.scenarioText = json["scenario_text"].text ?? ""
     report.environment = items(json["environment"])
     for element in json["runs"].elements {
       guard let run = run(element) else { return nil }
@@ -146,9 +154,11 @@ enum JSONReport {
       guard let rate = value.double, rate.isFinite, rate >= 0 else { return nil }
       if let metric = RateMetric(rawValue: name) { run.rates[metric] = rate }
     }
-    for (name, value) in json["counts"].members {
-      guard let count = value.integer, (0...most).contains(count) else { return nil }
-      if let metric = CountMetric(rawValue: name) { run.counts[metric] = count }
+    guard let counts = counts(json["counts"]) else { return nil }
+    run.counts = counts
+    for element in json["groups"].elements {
+      guard let counts = Self.counts(element["counts"]), let times = times(element["end_to_end"]) else { return nil }
+      run.groups.append(Report.Group(name: element["name"].text ?? "", counts: counts, times: times))
     }
     for (name, value) in json["times"].members {
       guard let times = times(value) else { return nil }
@@ -169,6 +179,15 @@ enum JSONReport {
 
   /// No count is larger: sums of some of them, times 10,000, are numbers still.
   private static let most = 100_000_000_000_000
+
+  private static func counts(_ json: JSON) -> [CountMetric: Int]? {
+    var counts: [CountMetric: Int] = [:]
+    for (name, value) in json.members {
+      guard let count = value.integer, (0...most).contains(count) else { return nil }
+      if let metric = CountMetric(rawValue: name) { counts[metric] = count }
+    }
+    return counts
+  }
 
   private static func times(_ json: JSON) -> Times? {
     guard let samples = samples(json["histogram"]), let endless = json["lost"].integer, (0...most).contains(endless)

@@ -9,6 +9,7 @@ extension Report {
     runs = summaries.map { Run($0) }
     guard let first = summaries.first else { return }
     scenario = first.plan.scenario
+    scenarioText = first.plan.scenarioText ?? ""
     func add(_ name: String, _ value: String) { environment.append(Item(name: name, value: value)) }
     add("broker", "\(first.plan.client.endpoint)")
     for fact in first.connection { add(fact.name == "version" ? "protocol" : fact.name, fact.value) }
@@ -37,6 +38,14 @@ extension Report.Run {
     takeCounts(summary)
     sequences = summary.sequences
     seconds = summary.series.map { Report.Second($0) }
+    guard plan.tellsGroups else { return }
+    for (group, planned) in zip(summary.groups, plan.groups) where planned.publishing != nil {
+      var counts: [CountMetric: Int] = [.offered: group.offered, .sent: group.measured.sent]
+      if plan.hasSubscribers {
+        counts.merge([.expected: group.expected, .delivered: group.measured.delivered, .lost: group.lost]) { $1 }
+      }
+      groups.append(Report.Group(name: group.name, counts: counts, times: group.measured.endToEnd))
+    }
   }
 
   private mutating func takeTimes(_ plan: LoadPlan, _ measured: Measurements) {
@@ -209,8 +218,10 @@ extension LoadPlan {
     if let count = subscribers?.subscribing?.idleCount, count > 0 {
       add("idle subscriptions", Figures.grouped(count))
     }
-    if case .named(let patterns) = publishing.topics { add("to", "\(patterns)") }
-    if case .named(let patterns) = subscribers?.subscribing?.filters { add("from", "\(patterns)") }
+    if case .named = publishing.topics { add("to", "\(publishing.topics)") }
+    if case .named? = subscribers?.subscribing?.filters, let filters = subscribers?.subscribing?.filters {
+      add("from", "\(filters)")
+    }
     let subscribed = subscribers?.subscribing?.qos ?? publishing.qos
     add("QoS", "\(publishing.qos.rawValue)" + (subscribed == publishing.qos ? "" : " to \(subscribed.rawValue)"))
     add("bytes", publishing.sizeInWords)

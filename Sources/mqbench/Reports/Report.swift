@@ -15,6 +15,8 @@ struct Report: Sendable {
   var options: [[String]] = []
   /// What was done, in words. Two reports with the same scenario may be compared.
   var scenario: [Item] = []
+  /// The file that the scenario was read from, without what is secret in it.
+  var scenarioText = ""
   /// Where: broker, connection, machine.
   var environment: [Item] = []
   var runs: [Run] = []
@@ -43,8 +45,18 @@ struct Report: Sendable {
     var counts: [CountMetric: Int] = [:]
     var rates: [RateMetric: Double] = [:]
     var seconds: [Second] = []
+    /// Where several groups publish, each of them.
+    var groups: [Group] = []
     /// The first and the last sequence number in the window of each publisher.
     var sequences: [ClosedRange<Int>?] = []
+  }
+
+  /// What became of the messages of one group that publishes.
+  struct Group: Sendable {
+    var name = ""
+    var counts: [CountMetric: Int] = [:]
+    /// End-to-end times.
+    var times = Times()
   }
 
   /// One second of a run.

@@ -3,7 +3,7 @@ internal import CommandLineTool
 /// The options of a run as a report keeps them, so that somebody can do the same.
 enum SavedOptions {
   /// What is about the report, not about the run.
-  private static let others = ["--save", "--json", "--again", "--goal", "--yes"]
+  private static let others = ["--save", "--json", "--again", "--goal", "--yes", "--scenario"]
 
   /// The options in effect, from all sources, with their words; without those that hold a secret.
   static func words(_ invocation: Invocation, _ options: [OptionDescription]) -> [[String]] {

@@ -10,6 +10,7 @@ struct TextReport {
     writer.times(report)
     writer.rates(report)
     writer.counts(report)
+    writer.groups(report)
     writer.conclusion(report, goals)
     return writer.text
   }
@@ -42,9 +43,13 @@ struct TextReport {
 
   private mutating func heading(_ report: Report) {
     let command = report.runs.contains(where: \.isConnect) ? "connect" : "load"
-    lines(
-      "mqbench \(command): \(report.sentence)" + (report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : "")
-    )
+    let runs = report.runs.count > 1 ? ", medians of \(report.runs.count) runs" : ""
+    if report.scenarioText.isEmpty {
+      lines("mqbench \(command): \(report.sentence)\(runs)")
+    } else {
+      line("mqbench \(command): a scenario\(runs)")
+      for item in report.scenario { lines("\(item.name): \(item.value)") }
+    }
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
     var place = "broker \(value("broker") ?? "unknown")"
     if let version = value("protocol") { place += ", \(version)" }
@@ -95,14 +100,19 @@ struct TextReport {
   }
 
   private mutating func row(_ name: String, _ values: [Times.Value], _ report: Report) {
-    let cells = values.map { value in
-      switch value {
-      case .nanoseconds(let time): Figures.milliseconds(time)
-      case .endless: ">\(Self.patience(report))s"
-      case .unknown: "–"
-      }
-    }
-    line(Figures.left(name, Self.names) + cells.map { Figures.right($0, Self.column) }.joined())
+    line(Figures.left(name, Self.names) + cells(values, report))
+  }
+
+  private func cells(_ values: [Times.Value], _ report: Report) -> String {
+    values.map { value in
+      let text =
+        switch value {
+        case .nanoseconds(let time): Figures.milliseconds(time)
+        case .endless: ">\(Self.patience(report))s"
+        case .unknown: "–"
+        }
+      return Figures.right(text, Self.column)
+    }.joined()
   }
 
   /// What never came was waited for at least this many seconds.
@@ -152,6 +162,27 @@ struct TextReport {
           (.withoutSubscribers, "without subscribers"), (.lostConnections, "connections lost"),
           (.failedAttempts, "attempts to connect failed"),
         ]))
+  }
+
+  /// A row for each group that publishes, where there are several.
+  private mutating func groups(_ report: Report) {
+    guard let first = report.runs.first, !first.groups.isEmpty else { return }
+    line()
+    let counts: [CountMetric] = [.offered, .sent, .expected, .delivered, .lost].filter {
+      first.groups[0].counts[$0] != nil
+    }
+    let heads = counts.map { $0 == .offered ? "due" : $0 == .delivered ? "came" : $0.rawValue } + ["p50", "p99", "max"]
+    line(Figures.left("group", Self.names) + heads.map { Figures.right($0, Self.column) }.joined())
+    for (index, group) in first.groups.enumerated() {
+      let all = report.runs.map { index < $0.groups.count ? $0.groups[index] : Report.Group() }
+      let sums = counts.map { count in Figures.grouped(all.reduce(0) { $0 + ($1.counts[count] ?? 0) }) }
+      let times =
+        [5000, 9900].map { percentile in Spread.median(all.map { $0.times.percentile(percentile) }) }
+        + [Spread.median(all.map { $0.times.rank(10_000) })]
+      line(
+        Figures.left(Self.safe(group.name), Self.names) + sums.map { Figures.right($0, Self.column) }.joined()
+          + cells(times, report))
+    }
   }
 
   private mutating func conclusion(_ report: Report, _ goals: [GoalResult]) {
