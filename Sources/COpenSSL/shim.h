@@ -58,6 +58,27 @@ static inline int errorIsOfSystem(unsigned long error) { return ERR_SYSTEM_ERROR
 
 // MARK: Certificates
 
+static inline EVP_PKEY *newEllipticKey(void) { return EVP_EC_gen("P-256"); }
+
+static inline EVP_PKEY *newRSAKey(void) { return EVP_RSA_gen(2048); }
+
+// Uses the key, which is freed, and a certificate of it for localhost that it signs itself, good for a month; 0 when that fails.
+static inline int contextSignForItself(SSL_CTX *context, EVP_PKEY *key) {
+  X509 *certificate = X509_new();
+  X509_NAME *name = certificate ? X509_get_subject_name(certificate) : NULL;
+  const unsigned char *host = (const unsigned char *)"localhost";
+  int isUsed = key && name && X509_set_version(certificate, X509_VERSION_3) == 1
+    && ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1
+    && X509_gmtime_adj(X509_getm_notBefore(certificate), -86400L) && X509_gmtime_adj(X509_getm_notAfter(certificate), 30 * 86400L)
+    && X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, host, -1, -1, 0) == 1
+    && X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1
+    && X509_sign(certificate, key, EVP_sha256()) > 0 && SSL_CTX_use_certificate(context, certificate) == 1
+    && SSL_CTX_use_PrivateKey(context, key) == 1;
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  return isUsed;
+}
+
 static inline int chainCount(const STACK_OF(X509) *chain) { return chain ? sk_X509_num(chain) : 0; }
 
 static inline X509 *chainCertificate(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }

@@ -398,6 +398,7 @@ public final class Connection {
         owesAcknowledgement = false
         let sent = layers.outputTaken(count)
         if sent > 0 { session.outputTaken(sent, at: now) }
+        sentCount &+= sent
         isOutputBlocked = count < offered
       case .wouldBlock, .ended:
         isOutputBlocked = true

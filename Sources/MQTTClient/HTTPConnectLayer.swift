@@ -37,7 +37,7 @@ final class HTTPConnectLayer: Layer {
   private func answer(
     in bytes: UnsafeRawBufferPointer
   ) throws(ConnectionError) -> (response: HTTPResponse, count: Int)? {
-    do throws(HTTPResponse.Fault) { return try reader.take(bytes) } catch {
+    do throws(HTTPHead.Fault) { return try reader.take(bytes) } catch {
       throw .notLetThrough(
         explanation: "the proxy \(proxy.endpoint) \(error.explanation) (is it an HTTP proxy?)", isTransient: false)
     }

@@ -5,7 +5,7 @@ internal import MQTT
 ///
 /// It keeps the account of what was sent. What is above counts as sent when the network has taken all that one `send` has become:
 /// a TLS record or a WebSocket frame of which the end is missing tells the other side nothing.
-final class LayerStack {
+package final class LayerStack {
   /// A layer, and what it has made of what it was given.
   private final class Floor {
     let layer: any Layer
@@ -37,7 +37,7 @@ final class LayerStack {
   }
 
   /// Whether MQTT may begin.
-  var isOpen: Bool { floors[floors.count - 1].layer.isOpen }
+  package var isOpen: Bool { floors[floors.count - 1].layer.isOpen }
 
   /// What is under way until all are open.
   var stage: ConnectionStage? { floors.first { !$0.layer.isOpen }?.layer.stage }
@@ -45,10 +45,10 @@ final class LayerStack {
   // MARK: - Upwards
 
   /// The network connection is there.
-  func start() throws(ConnectionError) { try startNext(0) }
+  package func start() throws(ConnectionError) { try startNext(0) }
 
   /// Bytes came from the network; what they mean to MQTT is given to `body`.
-  func receive(
+  package func receive(
     _ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
   ) throws(ConnectionError) {
     defer {
@@ -96,7 +96,7 @@ final class LayerStack {
   // MARK: - Downwards
 
   /// Takes bytes from above, as many as it has room for, and returns how many. To be called when all layers are open.
-  func send(_ bytes: UnsafeRawBufferPointer) throws(ConnectionError) -> Int {
+  package func send(_ bytes: UnsafeRawBufferPointer) throws(ConnectionError) -> Int {
     var count = 0
     let top = floors[floors.count - 1]
     while count < bytes.count, outputCount < Self.outputLimit {
@@ -111,7 +111,7 @@ final class LayerStack {
   }
 
   /// Nothing more will be sent from above: each layer takes its leave, once.
-  func finish() throws(ConnectionError) {
+  package func finish() throws(ConnectionError) {
     guard !isFinished else { return }
     isFinished = true
     for index in floors.indices.reversed() where floors[index].layer.isOpen {
@@ -133,15 +133,15 @@ final class LayerStack {
   // MARK: - To the network
 
   /// Bytes for the network.
-  var outputCount: Int { floors[0].down.count }
+  package var outputCount: Int { floors[0].down.count }
 
   /// Lends the bytes for the network to `body`. Call `outputTaken` for what it took of them.
-  func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { floors[0].down.withBytes(body) }
+  package func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { floors[0].down.withBytes(body) }
 
   /// The network took `count` bytes more.
   ///
   /// - Returns: how many bytes from above have been sent by that.
-  func outputTaken(_ count: Int) -> Int {
+  package func outputTaken(_ count: Int) -> Int {
     floors[0].down.consume(count)
     takenCount += count
     let whole = sends.prefix { $0.end <= takenCount }

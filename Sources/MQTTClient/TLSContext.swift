@@ -17,10 +17,12 @@ final class TLSContext {
   }()
 
   /// Reads all files but the authorities'.
-  init(_ configuration: TLSConfiguration) throws(TLSFailure) {
+  ///
+  /// - Parameter isServer: whether it is for those who connect to us; the identity is then the server's.
+  init(_ configuration: TLSConfiguration, isServer: Bool = false) throws(TLSFailure) {
     _ = Self.begin
     // SSL_CTX_new reads openssl.cnf, which may ask for more than we do.
-    guard let pointer = SSL_CTX_new(TLS_client_method()) else {
+    guard let pointer = SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
       throw TLSFailure(.settings, "OpenSSL cannot begin: \(OpenSSLError.take().text) (see openssl.cnf)")
     }
     self.pointer = pointer
@@ -28,7 +30,7 @@ final class TLSContext {
     try restrict()
     if let file = configuration.authorityFile { try requireReadable(file, "--cafile") }
     if let folder = configuration.authorityFolder { try requireReadable(folder, "--capath") }
-    if let identity = configuration.identity { try identify(identity) }
+    if let identity = configuration.identity { try identify(identity) } else if isServer { try signForItself() }
     if let path = configuration.keyLogFile { try logKeys(to: path) }
   }
 
@@ -167,6 +169,13 @@ final class TLSContext {
       passphrase.bytes == nil
         ? "\(key) is encrypted: say where its passphrase is with --key-pw-from (prompt asks at the terminal)"
         : "\(key) is not opened by the passphrase of --key-pw-from")
+  }
+
+  /// Keys and certificates that nobody vouches for, and that are in memory only: of both kinds that ciphers of TLS 1.2 ask for.
+  private func signForItself() throws(TLSFailure) {
+    for key in [newEllipticKey(), newRSAKey()] where contextSignForItself(pointer, key) == 0 {
+      throw TLSFailure(.settings, "OpenSSL makes no certificate: \(OpenSSLError.take().text)")
+    }
   }
 
   /// What OpenSSL asks for when a key is encrypted.

@@ -10,11 +10,8 @@ final class TLSLayer: Layer {
 
   private let context: TLSContext
   private var configuration: TLSConfiguration { context.configuration }
-  private let connection: OpaquePointer
-  /// From the network; they belong to `connection`.
-  private let input: OpaquePointer
-  /// To the network.
-  private let output: OpaquePointer
+  private let records: TLSRecords
+  private var connection: OpaquePointer { records.connection }
   /// The name or address that the certificate must be for.
   private let name: String
   private let isAddress: Bool
@@ -39,13 +36,8 @@ final class TLSLayer: Layer {
   init(
     _ context: TLSContext, host: String, place: String, now: Int64, report: ((TLSReport) -> Void)? = nil
   ) throws(TLSFailure) {
-    guard let connection = SSL_new(context.pointer), let input = BIO_new(BIO_s_mem()),
-      let output = BIO_new(BIO_s_mem())
-    else {
-      throw TLSFailure(.handshake, "OpenSSL cannot begin: \(OpenSSLError.take().text)")
-    }
-    SSL_set_bio(connection, input, output)
-    (self.context, self.connection, self.input, self.output) = (context, connection, input, output)
+    records = try TLSRecords(context)
+    self.context = context
     self.report = report
     let wanted = context.configuration.name ?? host
     name = wanted.hasSuffix(".") ? String(wanted.dropLast()) : wanted
@@ -70,7 +62,6 @@ final class TLSLayer: Layer {
       }
       cache?.put(sessions)
     }
-    SSL_free(connection)
   }
 
   /// The layer that `connection` is in.
@@ -146,7 +137,7 @@ final class TLSLayer: Layer {
   // MARK: - Layer
 
   func start(down: inout ByteQueue) throws(ConnectionError) {
-    defer { drain(into: &down) }
+    defer { records.drain(into: &down) }
     try shakeHands()
   }
 
@@ -154,39 +145,23 @@ final class TLSLayer: Layer {
     _ bytes: UnsafeRawBufferPointer, up: inout ByteQueue, down: inout ByteQueue
   ) throws(ConnectionError) {
     if beginning.count < 5 { beginning += bytes.prefix(5 - beginning.count) }
-    BIO_write(input, bytes.baseAddress, Int32(clamping: bytes.count))
-    defer { drain(into: &down) }
+    records.take(bytes)
+    defer { records.drain(into: &down) }
     if !isOpen {
       try shakeHands()
       guard isOpen else { return }
     }
-    while true {
-      var count = 0
-      var result: Int32 = 0
-      up.append(minimumCapacity: Self.recordSize) { space in
-        result = SSL_read_ex(connection, space.baseAddress, space.count, &count)
-        return result == 1 ? count : 0
-      }
-      if result == 1 { continue }
-      switch SSL_get_error(connection, result) {
-      case SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN: return
-      default: throw fail(explanation())
-      }
-    }
+    do throws(TLSRecords.Fault) { try records.read(into: &up) } catch { throw fail(explanation()) }
   }
 
   func send(_ bytes: UnsafeRawBufferPointer, down: inout ByteQueue) throws(ConnectionError) {
-    defer { drain(into: &down) }
-    var count = 0
-    guard bytes.isEmpty || SSL_write_ex(connection, bytes.baseAddress, bytes.count, &count) == 1 else {
-      throw fail(explanation())
-    }
+    defer { records.drain(into: &down) }
+    do throws(TLSRecords.Fault) { try records.write(bytes) } catch { throw fail(explanation()) }
   }
 
   func finish(down: inout ByteQueue) {
-    _ = SSL_shutdown(connection)
-    OpenSSLError.clear()
-    drain(into: &down)
+    records.finish()
+    records.drain(into: &down)
   }
 
   func receivedEnd() throws(ConnectionError) {
@@ -194,25 +169,9 @@ final class TLSLayer: Layer {
     throw fail(endInHandshake)
   }
 
-  /// The plain text of a record, at most (RFC 8446, section 5.1).
-  private static let recordSize = 16_384
-
   private func shakeHands() throws(ConnectionError) {
-    let result = SSL_do_handshake(connection)
-    if result == 1 {
-      isOpen = true
-      if let report { report(agreement()) }
-      return
-    }
-    if SSL_get_error(connection, result) != SSL_ERROR_WANT_READ { throw fail(explanation()) }
-  }
-
-  private func drain(into down: inout ByteQueue) {
-    var start: UnsafeMutablePointer<CChar>?
-    let count = memoryBytes(output, &start)
-    guard count > 0 else { return }
-    down.append(UnsafeRawBufferPointer(start: start, count: count))
-    memoryClear(output)
+    do throws(TLSRecords.Fault) { isOpen = try records.shakeHands() } catch { throw fail(explanation()) }
+    if isOpen, let report { report(agreement()) }
   }
 
   // MARK: - What came of it

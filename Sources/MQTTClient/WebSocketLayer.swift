@@ -1,39 +1,23 @@
 internal import MQTT
 
-/// MQTT over WebSocket (RFC 6455; MQTT 5, section 6): asks an HTTP server to speak it, puts what is sent into masked binary frames,
-/// and takes what comes out of frames, which may begin and end anywhere in a packet.
+/// MQTT over WebSocket (RFC 6455; MQTT 5, section 6): asks an HTTP server to speak it, and leaves the rest to
+/// `WebSocketStream`. Frames may begin and end anywhere in a packet.
 final class WebSocketLayer: Layer {
   let stage = ConnectionStage.webSocket
-  var isOpen: Bool { phase == .open || phase == .closed }
+  private(set) var isOpen = false
   private let settings: WebSocketSettings
   private let isOverTLS: Bool
   /// `HOST` or `HOST:PORT`, for the server to know which of its names is meant.
   private let authority: String
   private let random: () -> UInt64
-  private var phase = Phase.upgrading
   private var key: [UInt8] = []
   private var reader = HTTPResponse.Reader()
+  private var stream: WebSocketStream
 
-  private enum Phase {
-    case upgrading, open
-    /// Close was received or sent: nothing that still comes has a meaning.
-    case closed
+  /// What a server answers a key with (section 4.2.2).
+  static func accept(_ key: [UInt8]) -> [UInt8] {
+    Base64.encoded(SHA1.digest(key + Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
   }
-
-  /// The head of the frame that comes in, and how much of its payload is still to come.
-  private var head = WebSocketFrame.Head()
-  private var isHeadComplete = false
-  private var payloadLeft: UInt64 = 0
-  private var controlPayload: [UInt8] = []
-  /// The last ping without an answer: one pong answers them all (section 5.5.3).
-  private var ping: [UInt8]?
-  /// A message came in part.
-  private var isMessageUnfinished = false
-  /// What the server closed with.
-  private var closing: WebSocketClosing?
-
-  /// What a server appends to the key before it hashes it (section 1.3).
-  private static let acceptSuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
   /// - Parameters:
   ///   - host: the broker's name, or its address; without brackets.
@@ -47,6 +31,7 @@ final class WebSocketLayer: Layer {
     self.settings = settings
     self.isOverTLS = isOverTLS
     self.random = random
+    stream = WebSocketStream(maskingWith: random)
     let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
     let isStandard = port == nil || port == (isOverTLS ? 443 : 80)
     authority = isStandard ? name : "\(name):\(port ?? 0)"
@@ -69,7 +54,7 @@ final class WebSocketLayer: Layer {
   private func answer(
     in bytes: UnsafeRawBufferPointer
   ) throws(ConnectionError) -> (response: HTTPResponse, count: Int)? {
-    do throws(HTTPResponse.Fault) { return try reader.take(bytes) } catch {
+    do throws(HTTPHead.Fault) { return try reader.take(bytes) } catch {
       throw failure("\(error.explanation) (is it a port for WebSocket?)")
     }
   }
@@ -79,8 +64,7 @@ final class WebSocketLayer: Layer {
     guard response.hasWord("websocket", in: "upgrade"), response.hasWord("upgrade", in: "connection") else {
       throw failure("answered 101, but not that it changes to WebSocket")
     }
-    let accept = Base64.encoded(SHA1.digest(key + Array(Self.acceptSuffix.utf8)))
-    guard response.values("sec-websocket-accept") == [accept] else {
+    guard response.values("sec-websocket-accept") == [Self.accept(key)] else {
       throw failure(
         "answered the WebSocket request of somebody else: Sec-WebSocket-Accept is wrong (a cache on the way?)")
     }
@@ -124,102 +108,28 @@ final class WebSocketLayer: Layer {
     _ bytes: UnsafeRawBufferPointer, up: inout ByteQueue, down: inout ByteQueue
   ) throws(ConnectionError) {
     var rest = bytes[...]
-    if phase == .upgrading {
+    if !isOpen {
       guard let (response, count) = try answer(in: bytes) else { return }
       try upgraded(response)
-      phase = .open
+      isOpen = true
       rest = bytes[count...]
     }
-    try takeFrames(rest, &up, &down)
+    try stream.receive(rest, up: &up, down: &down)
   }
 
   func send(_ bytes: UnsafeRawBufferPointer, down: inout ByteQueue) throws(ConnectionError) {
-    append(.binary, bytes, &down)
+    stream.send(bytes, down: &down)
   }
 
   func finish(down: inout ByteQueue) {
-    if phase == .open { close([0x03, 0xE8], &down) }
+    if isOpen { stream.finish(down: &down) }
   }
 
   func receivedEnd() throws(ConnectionError) {
-    guard phase == .upgrading else { return }
+    guard !isOpen else { return }
     let tls = isOverTLS ? "" : ", or one for TLS, see --tls"
     throw failure(
       "closed the connection instead of answering the WebSocket request (is it a port for WebSocket\(tls)?)",
       isTransient: true)
-  }
-
-  private func append(_ opcode: WebSocketFrame.Opcode, _ payload: UnsafeRawBufferPointer, _ down: inout ByteQueue) {
-    WebSocketFrame.append(opcode, payload, mask: UInt32(truncatingIfNeeded: random()), to: &down)
-  }
-
-  private func close(_ payload: [UInt8], _ down: inout ByteQueue) {
-    phase = .closed
-    payload.withUnsafeBytes { append(.close, $0, &down) }
-  }
-
-  private func takeFrames(
-    _ bytes: Slice<UnsafeRawBufferPointer>, _ up: inout ByteQueue, _ down: inout ByteQueue
-  ) throws(ConnectionError) {
-    var rest = bytes
-    do throws(ProtocolError) {
-      while phase == .open, isHeadComplete || !rest.isEmpty {
-        if !isHeadComplete {
-          isHeadComplete = try head.take(rest.removeFirst())
-          if isHeadComplete { try frameBegins() }
-          continue
-        }
-        let piece = rest.prefix(Int(clamping: payloadLeft))
-        payloadLeft -= UInt64(piece.count)
-        rest = rest[piece.endIndex...]
-        if head.opcode.isControl {
-          controlPayload += piece
-        } else {
-          up.append(UnsafeRawBufferPointer(rebasing: piece))
-        }
-        if payloadLeft > 0 { break }
-        isHeadComplete = false
-        if head.opcode.isControl { try controlFrameEnded(&down) }
-        head = WebSocketFrame.Head()
-      }
-    } catch {
-      // 1002: protocol error, 1003: not the type of data that is taken (section 7.4.1).
-      close(head.opcode == .text ? [0x03, 0xEB] : [0x03, 0xEA], &down)
-      throw .protocolError(error)
-    }
-    if let closing { throw .webSocketClosed(.connected, closing) }
-    if let ping {
-      self.ping = nil
-      ping.withUnsafeBytes { append(.pong, $0, &down) }
-    }
-  }
-
-  /// The head is complete: whether such a frame may stand here (section 5.4).
-  private func frameBegins() throws(ProtocolError) {
-    payloadLeft = head.length
-    switch head.opcode {
-    case .continuation:
-      guard isMessageUnfinished else { throw .protocolError("a WebSocket fragment continues no message") }
-      isMessageUnfinished = !head.isFinal
-    case .binary:
-      guard !isMessageUnfinished else { throw .protocolError("a WebSocket message begins inside of another") }
-      isMessageUnfinished = !head.isFinal
-    // [MQTT-6.0.0-1]
-    case .text: throw .protocolError("MQTT came in a WebSocket message of text")
-    case .close, .ping, .pong: controlPayload.removeAll()
-    }
-  }
-
-  private func controlFrameEnded(_ down: inout ByteQueue) throws(ProtocolError) {
-    switch head.opcode {
-    case .ping: ping = controlPayload
-    case .close:
-      guard let closing = WebSocketClosing(controlPayload) else {
-        throw .protocolError("a WebSocket close frame has no proper code")
-      }
-      self.closing = closing
-      close(Array(controlPayload.prefix(2)), &down)
-    default: break  // A pong answers nothing that we asked.
-    }
   }
 }

@@ -29,9 +29,7 @@ extension BenchSettings {
 
   private static func loadNames(without: [String] = []) -> [String] {
     (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name) + connectionNames())
-      .filter {
-        !(without + ["--clients"]).contains($0)
-      } + ["--scenario"]
+      .filter { !(without + ["--clients"]).contains($0) } + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {
@@ -53,10 +51,13 @@ extension BenchSettings {
           .init(
             "Five runs, kept for a comparison, and a page.", "mqbench load --runs 5 --save base.json --save base.html"),
           .init("Fail unless the broker is good enough.", "mqbench load --rate 2000 --goal 'p99<20ms loss=0'"),
+          .init(
+            "On the second of four machines.",
+            "mqbench load --rate 80000 --publishers 400 --subscribers 400 --shard 2/4 --start-at 14:30 --save 2.json"),
         ]
       ) {
         loadNames() + Observation.options.map(\.description.name) + [
-          "--calibrate", "--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes",
+          "--shard", "--start-at", "--calibrate", "--save", "--json", "--goal", "--runs", "--pause", "--again", "--yes",
         ]
       },
       .init(
@@ -73,7 +74,7 @@ extension BenchSettings {
       ) {
         ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"]
           + WorkloadSettings.clientOptions.map(\.description.name) + connectionNames()
-          + ["--save", "--json", "--goal", "--runs", "--pause", "--yes"]
+          + ["--shard", "--start-at", "--save", "--json", "--goal", "--runs", "--pause", "--yes"]
       },
       .init(
         "compare", synopsis: "FILE.json... -- FILE.json...",
@@ -120,16 +121,30 @@ extension BenchSettings {
         loadNames(without: ["--closed", "--duration", "--warm-up", "--ramp"]) + ["--json", "--goal", "--yes"]
       },
       .init(
-        "sink", synopsis: "[--forward] [-p PORT]",
+        "sink", synopsis: "[--forward] [-p PORT] [--tls | --cert FILE --key FILE] [--ws]",
         summary: "be a broker that does next to nothing, to measure mqbench itself with",
-        details:
-          "It acknowledges everything, and with {--forward} sends messages to whoever subscribed to exactly their topic.",
-        examples: [.init("What can mqbench do here?", "mqbench sink --forward -p 2883")]
+        details: """
+          It acknowledges everything, and with {--forward} sends messages to whoever subscribed to their topic. With {--tls} it \
+          speaks TLS with a certificate of its own, which exists in memory only and which nobody can verify, or with {--cert} and \
+          {--key}; with {--ws} it speaks WebSocket, at any path.
+          """,
+        examples: [
+          .init("What can mqbench do here?", "mqbench sink --forward -p 2883"),
+          .init("And over TLS?", "mqbench sink --forward -p 2884 --tls"),
+        ]
       ) { ["--forward"] + connectionNames() },
       .init(
-        "merge", synopsis: "FILE.json...", summary: "put saved reports of the same load together as runs of one",
-        details: "For series that were measured one by one; the result is printed, and saved where {--save} says.",
-        examples: [.init("One page of two evenings.", "mqbench merge monday.json tuesday.json --save both.html")]
+        "merge", synopsis: "FILE.json...", summary: "put saved reports of the same load together as one",
+        details: """
+          Reports of the parts of one load ({--shard}) are added up: counts and rates are sums, percentiles are of all samples together, \
+          seconds are added one by one, and the verdict is the worst. The parts have to have begun together; the report says when some \
+          are missing. Of other reports the runs stand side by side, for series that were measured one by one. The result is printed, \
+          and saved where {--save} says.
+          """,
+        examples: [
+          .init("One page of two evenings.", "mqbench merge monday.json tuesday.json --save both.html"),
+          .init("The four parts of a load.", "mqbench merge 1.json 2.json 3.json 4.json --save whole.json"),
+        ]
       ) { ["--save", "--json", "--goal", "--yes"] },
     ]
   }

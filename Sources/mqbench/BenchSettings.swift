@@ -29,6 +29,7 @@ struct BenchSettings: Sendable {
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
       + Options(WorkloadSettings.options) { $1(&$0.load.workload) }
+      + Options(LoadSettings.shardOptions) { $1(&$0.load) }
       + Options(Observation.options) { $1(&$0.load.observation) }
       + Options(ReportSettings.options) { $1(&$0.report) }
       + Options(scenarioDescription) { (settings, value) throws(UsageError) in settings.scenarioFile = value }
@@ -100,11 +101,7 @@ struct BenchSettings: Sendable {
       }
     }
     uses += (scenario?.common ?? []) + invocation.uses
-    if scenario != nil {
-      for use in uses where Self.namesWithoutScenario.contains(Self.name(of: use)) {
-        throw use.mistake(UsageError("a scenario says who publishes and subscribes to what"))
-      }
-    }
+    if scenario != nil { try Scenario.check(uses) }
     var settings = BenchSettings()
     try Self.tool.apply(uses, to: &settings)
     settings.scenario = scenario
@@ -116,31 +113,29 @@ struct BenchSettings: Sendable {
     return settings
   }
 
-  /// What is about the groups and topics of a command line alone.
-  private static let namesWithoutScenario =
-    ["--publishers", "--subscribers", "--topics"] + WorkloadSettings.topicOptions.map(\.description.name)
-
-  private static func name(of use: OptionUse) -> String {
-    let options = tool.commandLine.options
-    return use.option < options.count ? options[use.option].name : ""
-  }
-
   private func measurement(_ command: Command, _ invocation: Invocation) throws(UsageError) -> Measurement {
     try Measurement(
       self, command, invocation, savedOptions: SavedOptions.words(invocation, Self.tool.commandLine.options))
   }
 
   private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {
-    let plan = try connection.plan(invocation.compatibility)
+    var plan = try connection.serverPlan(invocation.compatibility)
     let diagnostics = connection.diagnostics(invocation.compatibility)
+    try plan.readPassword(invocation, diagnostics)
+    if plan.tls?.configuration.sharedKey != nil {
+      throw UsageError("sink: serves TLS with a certificate, not with --psk")
+    }
     // As many as there may be: whoever measures comes with thousands.
     _ = raiseDescriptorLimit(.max)
     do {
+      let layers = try ServerLayers(tls: plan.tls?.configuration, usesWebSocket: plan.webSocket != nil)
       let listener =
         try Socket.inherited()
         ?? Socket.listening(on: plan.host == "localhost" ? "127.0.0.1" : plan.host, port: plan.port)
-      var sink = Sink(listener, forwards: forwards, signals: try Signals())
-      diagnostics.notice("sink on port \(sink.port)")
+      var sink = Sink(listener, forwards: forwards, layers: layers, signals: try Signals())
+      let isUnknown = plan.tls != nil && plan.tls?.configuration.identity == nil
+      diagnostics.notice(
+        "sink on port \(sink.port)" + (isUnknown ? ", with a certificate that nobody can verify (--insecure)" : ""))
       sink.run()
       return .ok
     } catch let error as ConnectionError {

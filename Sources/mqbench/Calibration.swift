@@ -7,6 +7,8 @@ internal import MQTTClient
 struct Calibration {
   /// The headline's p50, p99 and p99.9 at the load's own rate.
   private(set) var floor: [Times.Value] = []
+  /// What TLS agreed on with the sink, where it was spoken.
+  private var tls: TLSReport?
   /// The highest rate, in messages a second, at which mqbench was not the limit; nil when it was at each.
   private(set) var ceiling: Double?
   /// Whether it was at a higher one.
@@ -16,7 +18,10 @@ struct Calibration {
 
   /// Takes the run at `factor` times the rate.
   mutating func take(_ summary: Summary, factor: Double) {
-    if factor == 1 { floor = Self.percentiles.map { summary.headline.percentile($0) } }
+    if factor == 1 {
+      floor = Self.percentiles.map { summary.headline.percentile($0) }
+      tls = summary.tls
+    }
     if summary.verdict == .none {
       ceiling = summary.plan.isClosed ? summary.sentRate : summary.offeredRate
     } else {
@@ -34,6 +39,7 @@ struct Calibration {
       }
     }
     var text = values.joined(separator: ", ") + " without a broker"
+    if let version = tls?.version, let cipher = tls?.cipher { text += ", over TLS (\(version), \(cipher))" }
     if case .nanoseconds(let own) = floor[1], case .nanoseconds(let time) = measured, time <= 2 * own {
       text += "; the p99 is within twice of that: it says little of the broker"
     }
@@ -49,15 +55,21 @@ struct Calibration {
 
 extension Measurement {
   /// Puts the same load on a sink in a process of its own. Nil when a signal came.
-  func calibrate(_ plan: LoadPlan) throws -> Calibration? {
+  ///
+  /// - Parameter agreed: what TLS agreed on with the broker, and is to agree on with the sink.
+  func calibrate(_ plan: LoadPlan, agreed: TLSReport?) throws -> Calibration? {
     // The sink inherits the socket as its standard input, and whoever connects before it looks waits in its queue.
     let listener = try Socket.listening(on: "127.0.0.1", port: 0)
+    let layers = (plan.client.tls == nil ? "" : " --tls") + (plan.client.webSocket == nil ? "" : " --ws")
     let sink = try ShellProcess(
-      Array("exec /proc/\(getpid())/exe sink --forward".utf8), input: .descriptor(listener.descriptor), output: .null,
+      Array("exec /proc/\(getpid())/exe sink --forward\(layers)".utf8), input: .descriptor(listener.descriptor),
+      output: .null,
       errors: .null)
     defer { sink.terminate() }
-    // The sink knows no wildcards.
-    var plan = plan.withoutWildcards().connecting(to: .tcp(host: "127.0.0.1", port: listener.port))
+    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port)).changingClients { client in
+      client.tls = client.tls.map { Self.tls($0, agreed) }
+    }
+    plan.startTime = nil
     plan.warmUp = min(plan.warmUp, .seconds(2))
     plan.duration = min(plan.duration, .seconds(10))
     plan.drainLimit = min(plan.drainLimit, .seconds(5))
@@ -73,5 +85,18 @@ extension Measurement {
       if summary.verdict != .none { break }
     }
     return calibration
+  }
+
+  /// TLS with a sink that nobody vouches for, and which speaks as the broker did.
+  private static func tls(_ settings: TLSConfiguration, _ agreed: TLSReport?) -> TLSConfiguration {
+    var tls = settings
+    (tls.verifies, tls.pin, tls.identity, tls.sessionFolder) = (false, nil, nil, nil)
+    guard let version = agreed?.version, let cipher = agreed?.cipher else { return tls }
+    if version == "TLSv1.3" {
+      (tls.minimumVersion, tls.cipherSuites) = (.tls13, cipher)
+    } else {
+      (tls.maximumVersion, tls.ciphers) = (.tls12, cipher)
+    }
+    return tls
   }
 }

@@ -135,13 +135,6 @@ enum Host {
     return facts
   }
 
-  /// Seconds since the beginning of 1970.
-  static var date: Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec)
-  }
-
   /// Descriptors that this process may have.
   static var descriptorLimit: Int {
     raiseDescriptorLimit(0)

@@ -27,6 +27,10 @@ struct LoadPlan: Sendable {
   var drainLimit: Duration
   var workers: Int
   var observation = Observation()
+  /// What it is a part of; nil when it is all there is.
+  var part: Part?
+  /// When the arrivals, or nothing but connections, begin; nil as soon as all is ready.
+  var startTime: WallTime?
   /// Four letters that other runs hardly have; topics and client identifiers begin with them.
   var run = RunWord()
 
@@ -54,6 +58,9 @@ struct LoadPlan: Sendable {
   /// Nanoseconds from the start of the arrivals to the start and the end of the window.
   var windowStart: Int64 { ramp + warmUp.nanoseconds }
   var windowEnd: Int64 { windowStart + duration.nanoseconds }
+
+  /// Whether a message that was due at this time counts. In a closed loop nothing is due, and all count.
+  func isMeasured(dueAt time: Int64) -> Bool { isClosed || time >= windowStart && time < windowEnd }
 
   /// Seconds before the window, the first of which may be short.
   var leadSeconds: Int { Int((windowStart + 999_999_999) / 1_000_000_000) }
@@ -104,19 +111,13 @@ struct LoadPlan: Sendable {
 
   /// For another broker.
   func connecting(to endpoint: Endpoint) -> LoadPlan {
-    var plan = self
-    for index in groups.indices { plan.groups[index].client.endpoint = endpoint }
-    return plan
+    changingClients { $0.endpoint = endpoint }
   }
 
-  /// With subscriptions to topics by their names, where they are made up.
-  func withoutWildcards() -> LoadPlan {
+  /// With something else in the settings of all clients.
+  func changingClients(_ change: (inout ClientSettings) -> Void) -> LoadPlan {
     var plan = self
-    for index in groups.indices {
-      guard case .numbered(var topics) = groups[index].subscribing?.filters else { continue }
-      topics.names.filter = .exact
-      plan.groups[index].subscribing?.filters = .numbered(topics)
-    }
+    for index in groups.indices { change(&plan.groups[index].client) }
     return plan
   }
 
@@ -135,8 +136,7 @@ struct LoadPlan: Sendable {
       [
         LoadGroup(
           name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet,
-          identities: group.identities,
-          addresses: group.addresses),
+          identities: group.identities, addresses: group.addresses),
         LoadGroup(
           name: "subscribers", identifierPrefix: "s", count: 1, client: other.client,
           subscribing: .init(filters: topics, qos: publishing.qos),

@@ -17,9 +17,11 @@ struct LoadRun: ~Copyable {
   private static let look: Duration = .milliseconds(50)
 
   init(_ plan: LoadPlan, diagnostics: Diagnostics, signals: consuming Signals) {
-    self.plan = plan
     self.diagnostics = diagnostics
     self.signals = signals
+    self.plan = plan.changingClients { [state] client in
+      client.reportTLS = { state.tell($0) }
+    }
   }
 
   /// Returns nil when a signal came before there was anything to measure.
@@ -29,7 +31,8 @@ struct LoadRun: ~Copyable {
     driver.watch(signals.descriptor, .readable)
     let state = state
     let workers = (0..<plan.workers).map { Worker($0, plan, state) }
-    let begin = Instant.now
+    let begin = waitForConnecting()
+    if isInterrupted { return nil }
     for worker in workers { worker.startThread(connectingFrom: begin) }
     if plan.observation.broker { observeBroker() }
     let clientCount = plan.clientCount
@@ -37,12 +40,10 @@ struct LoadRun: ~Copyable {
     wait(progress: { "connecting \($0.connected.now) of \(clientCount)" }) { state, _ in state.ready.now >= clientCount
     }
     var start: Instant?
-    var date: Int64 = 0
     let environment = Host.facts
     if !isInterrupted, state.error == nil {
-      let first = Instant.now + plan.settle
+      let first = arrivalStart()
       start = first
-      date = Host.date
       state.begin(at: first)
       let windowEnd = first + .nanoseconds(plan.windowEnd)
       watchFrom(first)
@@ -61,9 +62,49 @@ struct LoadRun: ~Copyable {
     clearProgress()
     if let error = state.error { throw error }
     guard let start else { return nil }
-    return Summary(
-      plan, workers, start: start, end: end, date: date, watch: watch, environment: environment,
-      isInterrupted: isInterrupted)
+    var summary = Summary(
+      plan, workers, start: start, end: end, date: date(of: plan.connectsOnly ? begin : start), watch: watch,
+      environment: environment, isInterrupted: isInterrupted)
+    summary.lateness = lateness
+    summary.tls = state.tls
+    return summary
+  }
+
+  // MARK: - When
+
+  /// By how much the arrivals, or nothing but connections, began later than they were to.
+  private var lateness = Duration.zero
+
+  /// When the plan wants to begin.
+  private var wantedStart: Instant? { plan.startTime.map { Instant.now + $0.since(.now) } }
+
+  /// The calendar's name for a moment not long ago.
+  private func date(of moment: Instant) -> WallTime { WallTime.now.advanced(by: moment - Instant.now) }
+
+  /// Waits until it is time to connect, or nearly so. Returns when the first connection is due.
+  private mutating func waitForConnecting() -> Instant {
+    guard let wantedStart else { return .now }
+    let begin = Instant.now + max(.zero, wantedStart - .now - plan.connectLead)
+    // Threads have to be started, too.
+    wait(progress: { _ in "beginning in \((wantedStart - .now).nanoseconds / 1_000_000_000) s" }) { _, now in
+      begin - now <= .milliseconds(100)
+    }
+    if plan.connectsOnly { lateness = begin - wantedStart }
+    return begin
+  }
+
+  /// All is ready: when the arrivals begin.
+  private mutating func arrivalStart() -> Instant {
+    guard let wantedStart, !plan.connectsOnly else { return .now + plan.settle }
+    // Workers look for it every 50 ms.
+    let first = max(wantedStart, .now + .milliseconds(100))
+    lateness = first - wantedStart
+    if lateness > .zero {
+      diagnostics.warning(
+        "the arrivals begin \(Figures.milliseconds(lateness.nanoseconds)) ms later than --start-at says: connecting took long"
+      )
+    }
+    return first
   }
 
   // MARK: - The machine

@@ -30,6 +30,12 @@ struct LoadSettings: Sendable {
   var reconnectEvery: Duration?
   var drain = Duration.seconds(30)
   var threads: Int?
+  /// The part that this process does.
+  var shard: Shard?
+  /// The number that the first publisher has in the whole load.
+  var firstPublisher = 0
+  /// When the arrivals begin; nil as soon as all is ready.
+  var startTime: WallTime?
   var observation = Observation()
   var workload = WorkloadSettings()
 
@@ -51,58 +57,57 @@ struct LoadSettings: Sendable {
   /// The clients that a command line is about.
   func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
-    if !published.isEmpty, topics != nil {
-      throw UsageError("--topics says how many topics to make up, and --publish which ones there are")
-    }
-    if published.isEmpty, !subscribed.isEmpty {
-      throw UsageError("--subscribe: to which topics are messages published? see --publish")
-    }
-    let client = client(connection)
     if workload.idleCount > 0, subscribers == 0 {
       throw UsageError("--idle-subscriptions: there are no subscribers")
+    }
+    if !published.isEmpty, topics != nil {
+      throw UsageError("--topics says how many topics to make up, and --publish which ones there are")
     }
     if !published.isEmpty, workload.names != TopicNames() {
       throw UsageError(
         "--topic-levels and --filter are about topics that are made up, and --publish says which there are")
     }
+    if published.isEmpty, !subscribed.isEmpty {
+      throw UsageError("--subscribe: to which topics are messages published? see --publish")
+    }
+    let client = client(connection)
     let count = topics ?? publishers
-    func made(_ members: Int, isCommon: Bool = false) -> TopicRule {
+    func made(_ members: Int, isCommon: Bool) -> TopicRule {
       .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
     }
-    let topics = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
+    let rule = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
     var groups = [
       LoadGroup(
-        name: "publishers", count: publishers, client: client,
-        publishing: try publishing(clients: publishers, topics))
+        name: "publishers", identifierPrefix: "p", count: publishers, client: client,
+        publishing: try publishing(clients: publishers, rule), identitiesFile: workload.identities,
+        addresses: workload.addresses)
     ]
     if subscribers > 0 {
       let filters = subscribed.isEmpty ? published : subscribed
       groups.append(
         LoadGroup(
-          name: "subscribers", count: subscribers, client: client,
+          name: "subscribers", identifierPrefix: "s", count: subscribers, client: client,
           subscribing: .init(
-            filters: published.isEmpty ? made(subscribers) : .named(filters), qos: subscriptionQoS ?? qos,
-            isShared: isShared)))
+            filters: published.isEmpty ? made(subscribers, isCommon: false) : .named(filters),
+            qos: subscriptionQoS ?? qos, isShared: isShared, idleCount: workload.idleCount),
+          identitiesFile: workload.identities, addresses: workload.addresses))
     }
-    for index in groups.indices {
-      groups[index].reconnectInterval = reconnectEvery?.nanoseconds
-      groups[index].identifierPrefix = String(groups[index].name.prefix(1))
-      workload.apply(to: &groups[index])
-    }
+    for index in groups.indices { groups[index].reconnectInterval = reconnectEvery?.nanoseconds }
     return groups
   }
 
   /// A group of a scenario.
   func group(_ name: String, _ number: Int, _ connection: ConnectionPlan) throws(UsageError) -> LoadGroup {
     let count = clients ?? 1
-    var group = LoadGroup(name: name, count: count, client: client(connection))
+    var group = LoadGroup(
+      name: name, identifierPrefix: "\(name)-", count: count, client: client(connection),
+      identitiesFile: workload.identities, addresses: workload.addresses)
     if !published.isEmpty { group.publishing = try publishing(clients: count, .named(published), group: number) }
-    if !subscribed.isEmpty {
-      group.subscribing = .init(filters: .named(subscribed), qos: subscriptionQoS ?? qos, isShared: isShared)
+    if !subscribed.isEmpty || workload.idleCount > 0 {
+      group.subscribing = .init(
+        filters: .named(subscribed), qos: subscriptionQoS ?? qos, isShared: isShared, idleCount: workload.idleCount)
     }
     group.reconnectInterval = reconnectEvery?.nanoseconds
-    group.identifierPrefix = "\(name)-"
-    workload.apply(to: &group)
     return group
   }
 
@@ -115,16 +120,17 @@ struct LoadSettings: Sendable {
     return plan
   }
 
+  static let connectingClients = 100
+
   /// Clients that connect, each with a subscription to a topic of its own.
   func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
-    let clients = clients ?? 100
+    let clients = clients ?? Self.connectingClients
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
-    var group = LoadGroup(
-      name: "clients", count: clients,
+    let group = LoadGroup(
+      name: "clients", identifierPrefix: "s", count: clients,
       client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
-      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
-    group.identifierPrefix = "s"
-    workload.apply(to: &group)
+      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
+      identitiesFile: workload.identities, addresses: workload.addresses)
     return [group]
   }
 
@@ -152,7 +158,7 @@ struct LoadSettings: Sendable {
       topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),
       schedule: Schedule(
         publishers: clients, messagesPerSecond: pace.rate(clients), arrivals: arrivals, ramp: isClosed ? .zero : ramp,
-        seed: seed),
+        seed: seed, firstPublisher: firstPublisher),
       payload: try workload.payloadRule(), qos: qos, retain: retain, window: window)
   }
 
@@ -164,7 +170,8 @@ struct LoadSettings: Sendable {
         long: "publish", value: .one("TOPIC"), section: .messages,
         summary: "publish to this topic, of which %c is the client's number; may be repeated",
         details: """
-          Several topics have their turns. %c counts from 0 in each group, %r is the run's word, and %% stands for %. Without it topics are           made up: mqbench/WORD/0 and so on.
+          Several topics have their turns. %c counts from 0 in each group, %r is the run's word, and %% stands for %. Without it topics are \
+          made up: mqbench/WORD/0 and so on.
           """)
     ) { (settings, value) throws(UsageError) in settings.published.append(try TopicPattern(topic: value)) },
     Option(
@@ -219,7 +226,9 @@ struct LoadSettings: Sendable {
         long: "reconnect-every", value: .one("TIME"), section: .time,
         summary: "let each client leave after this time, and come again",
         details: """
-          They do so one after the other, all through the run; a publisher waits for its acknowledgements before. What was due to a           subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those           connections in them.
+          They do so one after the other, all through the run; a publisher waits for its acknowledgements before. What was due to a \
+          subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those \
+          connections in them.
           """)
     ) { (settings, value) throws(UsageError) in settings.reconnectEvery = try value.durationAboveZero() },
   ]

@@ -26,31 +26,63 @@ struct Measurement {
 
   /// A plan for the broker of the settings, or for another one.
   func plan(_ load: LoadSettings, at broker: BrokerURL? = nil) throws(UsageError) -> LoadPlan {
-    var groups = try groups(load, broker)
-    try groups.readIdentities(diagnostics)
-    try groups.checkDescriptors()
-    try groups.checkPorts()
-    var plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
-    plan.scenarioText = settings.scenario?.text
-    if !settings.report.isForced { try plan.checkBroker() }
+    let connections = try connectionPlans(broker)
+    var own = try groups(load, load.shard, connections)
+    try own.readIdentities(load.shard, diagnostics)
+    try own.checkDescriptors()
+    try own.checkPorts()
+    var plan = try plan(load, own)
+    var whole = plan
+    if let shard = load.shard {
+      whole = try self.plan(load, try groups(load, nil, connections))
+      plan.part = LoadPlan.Part(shard: shard, scenario: whole.scenario)
+      // All parts are done with connecting at the same time.
+      plan.connectRate *= Double(plan.clientCount) / Double(whole.clientCount)
+    }
+    plan.startTime = load.startTime
+    try plan.checkStart(.now)
+    if !settings.report.isForced { try whole.checkBroker() }
     return plan
   }
 
-  private func groups(_ load: LoadSettings, _ broker: BrokerURL?) throws(UsageError) -> [LoadGroup] {
+  private func plan(_ load: LoadSettings, _ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
+    var plan = command == .connect ? try load.connectPlan(groups) : try load.plan(groups)
+    plan.scenarioText = settings.scenario?.text
+    return plan
+  }
+
+  /// The groups, or the part of each that a shard has.
+  private func groups(
+    _ load: LoadSettings, _ shard: Shard?, _ connections: [ConnectionPlan]
+  ) throws(UsageError) -> [LoadGroup] {
     if settings.scenario == nil {
-      let plan = try connectionPlan(settings.connection, broker)
-      return command == .connect ? load.connectGroups(plan) : try load.groups(plan)
+      if command == .connect {
+        return try load.part(shard, .connecting).connectGroups(connections[0])
+      }
+      return try load.part(shard, .publishersAndSubscribers).groups(connections[0])
     }
     var groups: [LoadGroup] = []
     for (number, group) in settings.groups.enumerated() {
       do throws(UsageError) {
-        let plan = try connectionPlan(group.settings.connection, broker)
-        groups.append(try group.settings.load.group(group.name, number, plan))
+        let part = try group.settings.load.part(shard, .group)
+        groups.append(try part.group(group.name, number, connections[number]))
       } catch {
         throw error.at("[\(group.name)]")
       }
     }
     return groups
+  }
+
+  /// How to connect, for each group of a scenario, or for all clients.
+  private func connectionPlans(_ broker: BrokerURL?) throws(UsageError) -> [ConnectionPlan] {
+    if settings.scenario == nil { return [try connectionPlan(settings.connection, broker)] }
+    var plans: [ConnectionPlan] = []
+    for group in settings.groups {
+      do throws(UsageError) { plans.append(try connectionPlan(group.settings.connection, broker)) } catch {
+        throw error.at("[\(group.name)]")
+      }
+    }
+    return plans
   }
 
   private func connectionPlan(
@@ -110,16 +142,22 @@ struct Measurement {
   // MARK: - load
 
   func load() throws(UsageError) -> ExitStatus {
-    let plan = try plan(settings.load)
-    if settings.report.calibrates, plan.client.tls != nil || plan.client.webSocket != nil || plan.client.proxy != nil {
-      throw UsageError("--calibrate: the sink speaks plain MQTT over TCP, without TLS, WebSocket or a proxy")
+    var plan = try plan(settings.load)
+    if settings.report.calibrates {
+      if plan.client.proxy != nil { throw UsageError("--calibrate: there is no proxy between mqbench and its sink") }
+      if plan.client.tls?.sharedKey != nil {
+        throw UsageError("--calibrate: the sink speaks TLS with certificates, not with --psk")
+      }
     }
     var summaries: [Summary] = []
     var failure: ExitStatus?
     let count = settings.report.runs ?? 1
     do {
       for number in 0..<count {
-        if number > 0, try !pause(settings.report.pause) { break }
+        if number > 0 {
+          plan.startTime = plan.startTime?.advanced(by: plan.longestRun + settings.report.pause)
+          if try !pause(settings.report.pause) { break }
+        }
         if count > 1, diagnostics.isTerminal { diagnostics.notice("run \(number + 1) of \(count)") }
         guard let summary = try run(plan) else { break }
         summaries.append(summary)
@@ -133,7 +171,7 @@ struct Measurement {
     var report = Report(summaries, options: savedOptions)
     if settings.report.calibrates, failure == nil, !summaries.contains(where: \.isInterrupted) {
       do {
-        if let calibration = try calibrate(plan) {
+        if let calibration = try calibrate(plan, agreed: summaries[0].tls) {
           report.environment += calibration.items(Spread.median(summaries.map { $0.headline.percentile(9900) }))
         }
       } catch {

@@ -47,7 +47,8 @@ struct ReportSettings: Sendable {
           summary: "measure mqbench itself as well: the same load with next to no broker",
           details: """
             Afterwards the load is put on a sink {--forward} in a process of its own, at its rate and at twice and four times that, for \
-            ten seconds at most each. The report has the floor, the times that mqbench and the system take without a broker, and the \
+            ten seconds at most each, over TLS and WebSocket where the broker is talked to so: with the version and the cipher that the \
+            broker chose, and a certificate that the sink makes for itself and that is not verified. The report has the floor, the times that mqbench and the system take without a broker, and the \
             ceiling, the highest of these rates at which mqbench was not the limit. A p99 within twice the floor is marked.
             """)
       ) { $0.calibrates = true },

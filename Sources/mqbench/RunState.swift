@@ -43,6 +43,15 @@ final class RunState: Sendable {
     }
   }
 
+  private let agreement = Mutex<TLSReport?>(nil)
+
+  /// What TLS agreed on, for one connection.
+  var tls: TLSReport? { agreement.withLock { $0 } }
+
+  func tell(_ report: TLSReport) {
+    if report.failure == nil { agreement.withLock { $0 = report } }
+  }
+
   enum Phase: Int {
     case working
     /// The window is over.

@@ -20,23 +20,29 @@ struct Schedule: Sendable {
   /// Nanoseconds in which the rate rises from nothing, in a straight line.
   let ramp: Int64
   let seed: UInt64
+  /// The number that the first publisher has in the whole load: random arrivals are made of it, so that each part of a load has its
+  /// own, and all of them those of the whole.
+  let firstPublisher: Int
 
   /// Messages of a Poisson block, over all publishers that share it: one for each publisher.
   init(
-    publishers: Int, messagesPerSecond: Double, arrivals: Arrivals = .constant, ramp: Duration = .zero, seed: UInt64 = 0
+    publishers: Int, messagesPerSecond: Double, arrivals: Arrivals = .constant, ramp: Duration = .zero,
+    seed: UInt64 = 0,
+    firstPublisher: Int = 0
   ) {
     self.publishers = publishers
     rate = UInt64(max(1, (messagesPerSecond * 1e6).rounded()))
     self.arrivals = arrivals
     self.ramp = ramp.nanoseconds
     self.seed = seed
+    self.firstPublisher = firstPublisher
   }
 
   /// The same at another rate.
   func withRate(_ messagesPerSecond: Double) -> Schedule {
     Schedule(
       publishers: publishers, messagesPerSecond: messagesPerSecond, arrivals: arrivals, ramp: .nanoseconds(ramp),
-      seed: seed)
+      seed: seed, firstPublisher: firstPublisher)
   }
 
   /// Messages a second, over all publishers.
@@ -56,7 +62,8 @@ struct Schedule: Sendable {
       let block = sequence / Self.block
       let start = time(of: UInt64(block * Self.block) * UInt64(publishers))
       let end = time(of: UInt64((block + 1) * Self.block) * UInt64(publishers))
-      return start + Int64(Double(end - start) * Self.position(sequence % Self.block, seed, publisher, block))
+      return start
+        + Int64(Double(end - start) * Self.position(sequence % Self.block, seed, firstPublisher + publisher, block))
     }
   }
 

@@ -8,6 +8,8 @@ struct Sink: ~Copyable {
   private let listener: Socket
   let port: UInt16
   private let forwards: Bool
+  /// What stands between MQTT and the peers, if anything does.
+  private let layers: ServerLayers?
   private let signals: Signals
   private var poller = Poller()
   private var found: [Poller.Found] = []
@@ -17,10 +19,11 @@ struct Sink: ~Copyable {
   private var written: [Peer] = []
   private var isOver = false
 
-  init(_ listener: consuming Socket, forwards: Bool, signals: consuming Signals) {
+  init(_ listener: consuming Socket, forwards: Bool, layers: ServerLayers?, signals: consuming Signals) {
     port = listener.port
     self.listener = listener
     self.forwards = forwards
+    self.layers = layers
     self.signals = signals
   }
 
@@ -33,7 +36,10 @@ struct Sink: ~Copyable {
       poller.wait(nil, into: &found)
       for item in found {
         if item.descriptor == listener.descriptor {
-          while let socket = listener.accepted() { add(Peer(socket)) }
+          while let socket = listener.accepted() {
+            // Without memory for one more peer there is none.
+            if let peer = try? Peer(socket, layers) { add(peer) }
+          }
         } else if item.descriptor == signals.descriptor {
           isOver = signals.next() != nil
         } else if let peer = peers[Int(item.descriptor)] {
@@ -56,6 +62,7 @@ struct Sink: ~Copyable {
   private mutating func remove(_ peer: Peer) {
     guard !peer.isGone else { return }
     peer.isGone = true
+    peer.takeLeave()
     poller.remove(peer.socket.descriptor, token: 1)
     peers[Int(peer.socket.descriptor)] = nil
     for subscription in peer.subscriptions { subscribers.removeAll { $0.peer === peer && $0.filter == subscription } }
@@ -65,6 +72,7 @@ struct Sink: ~Copyable {
   // MARK: - Input
 
   private func receive(_ peer: Peer) -> Bool {
+    if let layers = peer.layers { return receive(peer, through: layers) }
     var isOpen = true
     peer.decoder.append(minimumCapacity: 1 << 16) { space in
       switch peer.socket.receive(into: space) {
@@ -73,6 +81,27 @@ struct Sink: ~Copyable {
       case .ended, .failed:
         isOpen = false
         return 0
+      }
+    }
+    return isOpen
+  }
+
+  private func receive(_ peer: Peer, through layers: LayerStack) -> Bool {
+    var isOpen = true
+    withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { space in
+      let count: Int
+      switch peer.socket.receive(into: space) {
+      case .moved(let moved): count = moved
+      case .wouldBlock: return
+      case .ended, .failed:
+        isOpen = false
+        return
+      }
+      do throws(ConnectionError) {
+        try layers.receive(UnsafeRawBufferPointer(rebasing: space[..<count])) { peer.decoder.append($0) }
+      } catch {
+        // What came before is good, and a close frame comes behind DISCONNECT.
+        peer.isOver = true
       }
     }
     return isOpen
@@ -92,6 +121,7 @@ struct Sink: ~Copyable {
     } catch {
       remove(peer)
     }
+    if peer.isOver { remove(peer) }
   }
 
   private mutating func answer(_ packet: ControlPacket, _ peer: Peer) throws(ProtocolError) {
@@ -134,15 +164,22 @@ struct Sink: ~Copyable {
     }
     guard forwards else { return }
     let route = route(message.topic, peer)
-    for target in routes[route].targets where !target.peer.isGone {
-      let qos = min(message.qos.rawValue, target.qos.rawValue) == 0 ? QoS.atMostOnce : min(message.qos, target.qos)
-      try target.peer.output.appendPublish(
-        topic: message.topic, payload: message.payload, qos: qos, retain: false, isDuplicate: false,
-        packetIdentifier: qos == .atMostOnce ? 0 : target.peer.nextIdentifier(), properties: noProperties,
-        topicAlias: nil,
-        version: target.peer.version)
-      wrote(target.peer)
+    for target in routes[route].targets { try forward(message, to: target) }
+    for share in routes[route].shares.indices {
+      let members = routes[route].shares[share].count
+      try forward(message, to: routes[route].shares[share][routes[route].turn % members])
     }
+    routes[route].turn &+= 1
+  }
+
+  private mutating func forward(_ message: MessageView, to target: Target) throws(ProtocolError) {
+    guard !target.peer.isGone else { return }
+    let qos = min(message.qos.rawValue, target.qos.rawValue) == 0 ? QoS.atMostOnce : min(message.qos, target.qos)
+    try target.peer.output.appendPublish(
+      topic: message.topic, payload: message.payload, qos: qos, retain: false, isDuplicate: false,
+      packetIdentifier: qos == .atMostOnce ? 0 : target.peer.nextIdentifier(), properties: noProperties,
+      topicAlias: nil, version: target.peer.version)
+    wrote(target.peer)
   }
 
   // MARK: - Routes
@@ -152,10 +189,15 @@ struct Sink: ~Copyable {
   /// Counts up when subscribers change, which makes all routes void.
   private var generation = 0
 
+  private typealias Target = (peer: Peer, qos: QoS)
+
   private struct Route {
     var topic: [UInt8]
-    var generation: Int
-    var targets: [(peer: Peer, qos: QoS)]
+    var generation = -1
+    var targets: [Target] = []
+    /// Those that share a subscription get messages in turn.
+    var shares: [[Target]] = []
+    var turn = 0
   }
 
   private var routes: [Route] = []
@@ -169,7 +211,7 @@ struct Sink: ~Copyable {
     }
     let name = Array(topic)
     if let place = places[name] { return fresh(place, peer) }
-    routes.append(Route(topic: name, generation: -1, targets: []))
+    routes.append(Route(topic: name))
     places[name] = routes.count - 1
     return fresh(routes.count - 1, peer)
   }
@@ -178,12 +220,22 @@ struct Sink: ~Copyable {
     peer.lastRoute = place
     if routes[place].generation != generation {
       routes[place].generation = generation
-      let topic = routes[place].topic
-      routes[place].targets = topic.withUnsafeBytes { topic in
-        subscribers.filter { $0.filter.matches(topic) }.map { ($0.peer, $0.qos) }
-      }
+      (routes[place].targets, routes[place].shares) = targets(of: routes[place].topic)
     }
     return place
+  }
+
+  private func targets(of topic: [UInt8]) -> ([Target], [[Target]]) {
+    var (targets, shares): ([Target], [TopicFilter: [Target]]) = ([], [:])
+    for subscriber in subscribers where topic.withUnsafeBytes({ subscriber.filter.matches($0) }) {
+      let target = (subscriber.peer, subscriber.qos)
+      if subscriber.filter.isShared {
+        shares[subscriber.filter, default: []].append(target)
+      } else {
+        targets.append(target)
+      }
+    }
+    return (targets, Array(shares.values))
   }
 
   // MARK: - Output
@@ -198,16 +250,11 @@ struct Sink: ~Copyable {
     for peer in written {
       peer.isWritten = false
       guard !peer.isGone else { continue }
-      if !peer.isBlocked, !peer.output.isEmpty {
-        switch peer.output.withBytes({ peer.socket.send($0) }) {
-        case .moved(let count): peer.output.consume(count)
-        case .wouldBlock, .ended: break
-        case .failed:
-          remove(peer)
-          continue
-        }
+      if !peer.isBlocked, !peer.send() {
+        remove(peer)
+        continue
       }
-      let isBlocked = !peer.output.isEmpty
+      let isBlocked = peer.hasOutput
       if isBlocked != peer.wantsToWrite {
         peer.wantsToWrite = isBlocked
         peer.isBlocked = isBlocked
@@ -224,6 +271,10 @@ private final class Peer {
   var decoder = PacketDecoder(version: .v311)
   var version = ProtocolVersion.v311
   var output = ByteQueue()
+  /// What stands between, if anything does.
+  let layers: LayerStack?
+  /// The other side has taken leave.
+  var isOver = false
   var subscriptions: [TopicFilter] = []
   var lastRoute = -1
   var isBlocked = false
@@ -232,7 +283,47 @@ private final class Peer {
   var isGone = false
   private var identifier: UInt16 = 0
 
-  init(_ socket: consuming Socket) { self.socket = socket }
+  init(_ socket: consuming Socket, _ layers: ServerLayers?) throws(ConnectionError) {
+    self.socket = socket
+    self.layers = try layers?.make()
+  }
+
+  var hasOutput: Bool { !output.isEmpty || layers.map { $0.outputCount > 0 } ?? false }
+
+  /// Sends what there is, as far as the system takes it. False when nothing can be sent any more.
+  func send() -> Bool {
+    guard let layers else {
+      if output.isEmpty { return true }
+      switch output.withBytes({ socket.send($0) }) {
+      case .moved(let count): output.consume(count)
+      case .wouldBlock, .ended: break
+      case .failed: return false
+      }
+      return true
+    }
+    do throws(ConnectionError) {
+      repeat {
+        if layers.isOpen, !output.isEmpty {
+          output.consume(try output.withBytes { (bytes) throws(ConnectionError) in try layers.send(bytes) })
+        }
+        if layers.outputCount == 0 { return true }
+        switch layers.withOutput({ socket.send($0) }) {
+        case .moved(let count): _ = layers.outputTaken(count)
+        case .wouldBlock, .ended: return true
+        case .failed: return false
+        }
+      } while true
+    } catch {
+      return false
+    }
+  }
+
+  /// Nothing will come from this peer any more: says farewell as each layer does, as far as the system takes it at once.
+  func takeLeave() {
+    guard let layers else { return }
+    try? layers.finish()
+    _ = send()
+  }
 
   func write(_ packet: ControlPacket) throws(ProtocolError) { try packet.encode(as: version, to: &output) }
 

@@ -100,6 +100,9 @@ struct TopicPattern: Hashable, Sendable, CustomStringConvertible {
 
   var description: String { String(decoding: text, as: UTF8.self) }
 
+  /// Whether it is another one in each run.
+  var isOfRun: Bool { name(of: 0, run: "one") != name(of: 0, run: "other") }
+
   func name(of member: Int, run: String) -> [UInt8] {
     var name: [UInt8] = []
     var rest = text[...]

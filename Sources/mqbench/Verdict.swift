@@ -10,6 +10,11 @@ enum Verdict: String, Hashable, Sendable {
   case none
 
   init(_ evidence: Evidence) { self = evidence.signs.first?.verdict ?? .none }
+
+  /// What is the least favourable to the figures.
+  static func worst(of verdicts: [Verdict]) -> Verdict {
+    [.tool, .network, .broker].first(where: verdicts.contains) ?? .none
+  }
 }
 
 /// What a verdict rests on. Times are in nanoseconds.

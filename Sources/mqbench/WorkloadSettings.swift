@@ -37,12 +37,6 @@ struct WorkloadSettings: Sendable {
     return TopicCycle(topics: topics, popularity, seed: seed)
   }
 
-  /// Makes the clients of a group what they are to be.
-  func apply(to group: inout LoadGroup) {
-    (group.addresses, group.identitiesFile) = (addresses, identities)
-    group.subscribing?.idleCount = idleCount
-  }
-
   /// The options that are about the clients, which `connect` has, too.
   static let clientOptions: [Option<WorkloadSettings>] = [
     Option(
@@ -52,7 +46,7 @@ struct WorkloadSettings: Sendable {
         details: """
           Its columns are id,username,password,cert,key, as many of them as there are; a first line of these names chooses others. \
           Fields may stand in quotes, as in RFC 4180; an empty one leaves it to the other options. The first lines are the \
-          publishers', the next ones the subscribers', and groups with the same table take its lines one after the other.
+          publishers', the next ones the subscribers', and groups of a scenario with the same table take its lines one after the other.
           """)
     ) { (settings, value) throws(UsageError) in settings.identities = value.bytes },
     Option(
@@ -63,28 +57,7 @@ struct WorkloadSettings: Sendable {
     ) { (settings, value) throws(UsageError) in try settings.addresses.append(value) },
   ]
 
-  /// The options about topics that are made up.
-  static let topicOptions: [Option<WorkloadSettings>] = [
-    Option(
-      OptionDescription(
-        long: "topic-levels", value: .one("N"), section: .messages, summary: "levels of each topic (3)")
-    ) { (settings, value) throws(UsageError) in
-      settings.names.levels = try value.number(in: TopicNames.levelRange)
-    },
-    Option(
-      OptionDescription(
-        long: "filter", value: .one("HOW"), section: .messages,
-        summary: "what subscriptions have of their topic: exact, plus or hash (exact)",
-        details:
-          "With plus there are wildcards + in place of the levels that do not tell topics apart, with hash # at its end."
-      )
-    ) { (settings, value) throws(UsageError) in
-      settings.names.filter = try value.choice([("exact", .exact), ("plus", .plus), ("hash", .hash)])
-    },
-  ]
-
-  /// The options of a group.
-  static let groupOptions: [Option<WorkloadSettings>] =
+  static let options: [Option<WorkloadSettings>] =
     [
       Option(
         OptionDescription(
@@ -95,6 +68,22 @@ struct WorkloadSettings: Sendable {
             the third; with a larger number the first ones get more.
             """)
       ) { (settings, value) throws(UsageError) in settings.popularity = try value.popularity() },
+      Option(
+        OptionDescription(
+          long: "topic-levels", value: .one("N"), section: .messages, summary: "levels of each topic (3)")
+      ) { (settings, value) throws(UsageError) in
+        settings.names.levels = try value.number(in: TopicNames.levelRange)
+      },
+      Option(
+        OptionDescription(
+          long: "filter", value: .one("HOW"), section: .messages,
+          summary: "what subscriptions have of their topic: exact, plus or hash (exact)",
+          details:
+            "With plus there are wildcards + in place of the levels that do not tell topics apart, with hash # at its end."
+        )
+      ) { (settings, value) throws(UsageError) in
+        settings.names.filter = try value.choice([("exact", .exact), ("plus", .plus), ("hash", .hash)])
+      },
       Option(
         OptionDescription(
           long: "idle-subscriptions", value: .one("N"), section: .messages,
@@ -130,8 +119,6 @@ struct WorkloadSettings: Sendable {
             """)
       ) { $0.hasHeader = false },
     ] + clientOptions
-
-  static let options = groupOptions + topicOptions
 }
 
 extension Argument {

@@ -20,7 +20,7 @@ public struct WallTime: Hashable, Sendable {
 
 extension WallTime {
   /// Reads what `Timestamp` writes: `2026-11-22T12:55:34.539884+01:00`; a fraction of another length, `Z` and `+0100` are read too.
-  init?(_ text: [UInt8]) {
+  package init?(_ text: [UInt8]) {
     var rest = text[...]
     func digits(_ count: Int) -> Int? {
       guard rest.count >= count, rest.prefix(count).allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
@@ -34,7 +34,7 @@ extension WallTime {
     }
     guard let year = digits(4), skip("-"), let month = digits(2), skip("-"), let day = digits(2), skip("T"),
       let hour = digits(2), skip(":"), let minute = digits(2), skip(":"), let second = digits(2),
-      (1...12).contains(month), (1...31).contains(day)
+      (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
     else { return nil }
     var nanoseconds = 0
     if skip(".") {

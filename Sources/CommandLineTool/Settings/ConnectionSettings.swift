@@ -196,6 +196,13 @@ public struct ConnectionPlan: Hashable, Sendable {
 }
 
 extension ConnectionSettings {
+  /// What the settings mean to a server: its certificate asks for TLS, and host and port are where it listens.
+  public func serverPlan(_ compatibility: Compatibility) throws(UsageError) -> ConnectionPlan {
+    var settings = self
+    if tls.certificateFile != nil || tls.keyFile != nil { settings.tls.isAsked = true }
+    return try settings.plan(compatibility)
+  }
+
   /// What the settings mean together, or why they mean nothing. `option` is one of the tool's that needs MQTT 5.
   public func plan(
     _ compatibility: Compatibility, forLatestVersion option: String? = nil

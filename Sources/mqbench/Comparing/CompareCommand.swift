@@ -12,7 +12,7 @@ struct CompareCommand {
     guard sides.count == 2, sides.allSatisfy({ !$0.isEmpty }) else {
       throw UsageError("compare: two groups of saved reports with -- between them, as in base.json -- new.json")
     }
-    let reports = [try merged(sides[0]), try merged(sides[1])]
+    let reports = [try merged(sides[0], diagnostics), try merged(sides[1], diagnostics)]
     let names = sides.map { $0.map { String(decoding: $0.bytes, as: UTF8.self) }.joined(separator: " ") }
     return try compare(reports[0], reports[1], (names[0], names[1]), diagnostics)
   }
@@ -23,6 +23,12 @@ struct CompareCommand {
     if !settings.report.isForced {
       if let difference = Comparison.difference(between: [first, second]) {
         throw UsageError("the two sides are not of the same load (\(difference)); --yes compares them all the same")
+      }
+      let parts = [first, second].map { report in report.shards.flatMap { $0.isWhole ? nil : $0.text } ?? "all of it" }
+      if parts[0] != parts[1] {
+        throw UsageError(
+          "the two sides are not of the same part of the load (\(parts[0]) and \(parts[1])); --yes compares them all the same"
+        )
       }
       if first.verdict == .tool || second.verdict == .tool {
         diagnostics.error(
@@ -53,7 +59,7 @@ struct CompareCommand {
   func merge(_ words: [Argument], _ diagnostics: Diagnostics) throws(UsageError) -> ExitStatus {
     guard !words.isEmpty else { throw UsageError("merge: which saved reports?") }
     try settings.report.saved.check()
-    let report = try merged(words[...])
+    let report = try merged(words[...], diagnostics)
     let goals = settings.report.goals.map { GoalResult($0, report) }
     let saved = settings.report.saved.write(report, goals: goals, diagnostics)
     let printed =
@@ -64,15 +70,14 @@ struct CompareCommand {
     return GoalResult.status(goals)
   }
 
-  /// The runs of several reports as those of one.
-  private func merged(_ words: ArraySlice<Argument>) throws(UsageError) -> Report {
+  /// Several reports as one.
+  private func merged(_ words: ArraySlice<Argument>, _ diagnostics: Diagnostics) throws(UsageError) -> Report {
     var reports: [Report] = []
     for word in words { reports.append(try JSONReport.read(word.bytes)) }
-    if !settings.report.isForced, let difference = Comparison.difference(between: reports) {
-      throw UsageError("the reports are not of the same load (\(difference)); --yes takes them all the same")
+    let report = try Report(together: reports, isForced: settings.report.isForced)
+    if let shards = report.shards, !shards.isWhole {
+      diagnostics.warning("the figures are those of \(shards.text)")
     }
-    var report = reports[0]
-    report.runs = reports.flatMap(\.runs)
     return report
   }
 }

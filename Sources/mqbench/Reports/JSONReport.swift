@@ -11,13 +11,18 @@ enum JSONReport {
       ("schema", .integer(schema)), ("tool", .string("mqbench")), ("version", .string(report.version)),
       ("options", .array(report.options.map { .array($0.map(JSON.string)) })),
       ("scenario", json(report.scenario)), ("scenario_text", .string(report.scenarioText)),
-      ("environment", json(report.environment)),
+      ("shards", json(report.shards)), ("environment", json(report.environment)),
       ("verdict", .string(report.verdict.rawValue)),
       ("runs", .array(report.runs.map(json))),
     ])
   }
 
   private static func json(_ items: [Report.Item]) -> JSON { .object(items.map { ($0.name, .string($0.value)) }) }
+
+  private static func json(_ shards: Report.Shards?) -> JSON {
+    guard let shards else { return .null }
+    return .object([("numbers", .array(shards.numbers.map(JSON.integer))), ("count", .integer(shards.count))])
+  }
 
   private static func json(_ run: Report.Run) -> JSON {
     .object([
@@ -124,6 +129,13 @@ enum JSONReport {
     report.scenario = items(json["scenario"])
     report.scenarioText = json["scenario_text"].text ?? ""
     report.environment = items(json["environment"])
+    if let count = json["shards"]["count"].integer {
+      let numbers = json["shards"]["numbers"].elements.compactMap(\.integer)
+      guard !numbers.isEmpty, numbers == Set(numbers).sorted(), numbers.allSatisfy({ $0 >= 1 && $0 <= count }) else {
+        return nil
+      }
+      report.shards = Report.Shards(numbers: numbers, count: count)
+    }
     for element in json["runs"].elements {
       guard let run = run(element) else { return nil }
       report.runs.append(run)

@@ -8,11 +8,17 @@ extension Report {
     self.options = options
     runs = summaries.map { Run($0) }
     guard let first = summaries.first else { return }
-    scenario = first.plan.scenario
+    scenario = first.plan.part?.scenario ?? first.plan.scenario
+    shards = first.plan.part.map { Shards(numbers: [$0.shard.number], count: $0.shard.count) }
     scenarioText = first.plan.scenarioText ?? ""
     func add(_ name: String, _ value: String) { environment.append(Item(name: name, value: value)) }
     add("broker", "\(first.plan.client.endpoint)")
     for fact in first.connection { add(fact.name == "version" ? "protocol" : fact.name, fact.value) }
+    if let tls = first.tls {
+      add(
+        "TLS",
+        [tls.version, tls.cipher, tls.group, tls.isResumed ? "resumed" : nil].compactMap { $0 }.joined(separator: ", "))
+    }
     if first.sharesMachine { add("shared host", "broker and mqbench share \(Host.processors) cores") }
     for fact in first.environment { add(fact.name, fact.value) }
   }
@@ -107,6 +113,9 @@ extension Report.Run {
     counts.merge(deliveries) { $1 }
   }
 
+  /// What a run that began too late is told by.
+  static let lateness = "began later than it was to by"
+
   /// The figures that the verdict rests on.
   private static func items(_ summary: Summary) -> [Report.Item] {
     var items: [Report.Item] = []
@@ -129,6 +138,9 @@ extension Report.Run {
     add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
     add("slices of 100 ms with a busy thread", "\(evidence.busySlices) of \(evidence.slices)")
     add("seconds with stolen processor time", "\(evidence.stolenSeconds) of \(evidence.seconds)")
+    if summary.lateness > .zero {
+      add(Self.lateness, "\(Figures.milliseconds(summary.lateness.nanoseconds)) ms")
+    }
     if evidence.segments > 0 { add("TCP segments sent again", "\(evidence.retransmits) of \(evidence.segments)") }
     if let share = evidence.linkShare { add("busiest link", percent(share)) }
     for (failure, count) in summary.measured.failures.sorted(by: { $0.value > $1.value }) {
@@ -157,6 +169,13 @@ extension Report.Second {
 
 /// Points in time in UTC.
 enum UTC {
+  /// `2026-11-22T12:55:34.539Z`
+  static func text(_ time: WallTime) -> String {
+    let time = time.advanced(by: .microseconds(500))
+    let fraction = "\(1000 + time.nanoseconds / 1_000_000)".dropFirst()
+    return text(time.seconds).dropLast() + ".\(fraction)Z"
+  }
+
   /// `2026-11-22T12:55:34Z` for seconds since the beginning of 1970.
   static func text(_ seconds: Int64) -> String {
     let days = Int(seconds / 86_400)
@@ -206,7 +225,8 @@ extension LoadPlan {
     }
     add("publishers", "\(publishers.count)")
     add("subscribers", "\(subscribers?.count ?? 0)" + (subscribers?.subscribing?.isShared == true ? " sharing" : ""))
-    if case .numbered(let topics) = publishing.topics {
+    switch publishing.topics {
+    case .numbered(let topics):
       add("topics", "\(topics.count)")
       if topics.names.levels != TopicNames().levels { add("topic levels", "\(topics.names.levels)") }
       switch topics.names.filter {
@@ -214,13 +234,12 @@ extension LoadPlan {
       case .plus: add("filters", "with +")
       case .hash: add("filters", "with #")
       }
+    case .named:
+      add("to", "\(publishing.topics)")
+      if let filters = subscribers?.subscribing?.filters { add("from", "\(filters)") }
     }
     if let count = subscribers?.subscribing?.idleCount, count > 0 {
       add("idle subscriptions", Figures.grouped(count))
-    }
-    if case .named = publishing.topics { add("to", "\(publishing.topics)") }
-    if case .named? = subscribers?.subscribing?.filters, let filters = subscribers?.subscribing?.filters {
-      add("from", "\(filters)")
     }
     let subscribed = subscribers?.subscribing?.qos ?? publishing.qos
     add("QoS", "\(publishing.qos.rawValue)" + (subscribed == publishing.qos ? "" : " to \(subscribed.rawValue)"))

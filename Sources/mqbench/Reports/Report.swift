@@ -20,13 +20,31 @@ struct Report: Sendable {
   /// Where: broker, connection, machine.
   var environment: [Item] = []
   var runs: [Run] = []
+  /// Which parts of the scenario the runs are; nil when they are all of it.
+  var shards: Shards?
+
+  /// Parts of a load.
+  struct Shards: Hashable, Sendable {
+    /// Those that there are, from 1, in their order.
+    var numbers: [Int]
+    /// How many there were to be.
+    var count: Int
+
+    var isWhole: Bool { numbers.count == count }
+
+    /// `shard 2 of 4`, `3 of 4 shards` or `all 4 shards`.
+    var text: String {
+      if isWhole { return "all \(count) shards" }
+      return numbers.count == 1 ? "shard \(numbers[0]) of \(count)" : "\(numbers.count) of \(count) shards"
+    }
+  }
 
   /// What one run came to.
   struct Run: Sendable {
     /// The word that its topics and client identifiers begin with.
     var word = ""
     var seed: UInt64 = 0
-    /// The start of the arrivals: `2026-11-22T12:55:34.539884+00:00`.
+    /// The start of the arrivals, or of nothing but connections: `2026-11-22T12:55:34.539Z`.
     var start = ""
     /// Seconds from the start of the arrivals to the window.
     var windowStart = 0.0
@@ -73,7 +91,7 @@ struct Report: Sendable {
   }
 
   /// The scenario as one reads it aloud: `10 publishers, 10 subscribers, 10 topics, QoS 1, 64 bytes, 1,000 messages a second`.
-  var sentence: String { Self.sentence(scenario) }
+  var sentence: String { (shards.map { "\($0.text) of " } ?? "") + Self.sentence(scenario) }
 
   static func sentence(_ scenario: [Item]) -> String {
     scenario.map { item in
@@ -89,10 +107,7 @@ struct Report: Sendable {
   }
 
   /// What limited the runs: the worst of them.
-  var verdict: Verdict {
-    let verdicts = runs.map(\.verdict)
-    return [.tool, .network, .broker].first(where: verdicts.contains) ?? .none
-  }
+  var verdict: Verdict { Verdict.worst(of: runs.map(\.verdict)) }
 
   var isSteady: Bool { runs.allSatisfy(\.isSteady) }
   var isClosed: Bool { runs.contains { $0.isClosed } }

@@ -2,8 +2,8 @@ internal import CommandLineTool
 
 /// The options of a run as a report keeps them, so that somebody can do the same.
 enum SavedOptions {
-  /// What is about the report, not about the run.
-  private static let others = ["--save", "--json", "--again", "--goal", "--yes", "--scenario"]
+  /// What is about the report, not about the run, or holds for one time only.
+  private static let others = ["--save", "--json", "--again", "--goal", "--yes", "--scenario", "--start-at"]
 
   /// The options in effect, from all sources, with their words; without those that hold a secret.
   static func words(_ invocation: Invocation, _ options: [OptionDescription]) -> [[String]] {

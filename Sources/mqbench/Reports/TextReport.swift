@@ -189,6 +189,9 @@ struct TextReport {
     if report.runs.contains(where: \.isInterrupted) {
       line("interrupted: the figures are about what there was until then")
     }
+    for item in report.runs.flatMap(\.evidence) where item.name == Report.Run.lateness {
+      lines("\(item.name) \(Self.safe(item.value))")
+    }
     if !report.isSteady { line("not steady: too short a window, or more than can be carried for long") }
     lines("limited by: \(report.verdict.rawValue) – \(Self.explanation(report))")
     for item in report.environment where item.name == "floor" || item.name == "ceiling" {
