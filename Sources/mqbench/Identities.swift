@@ -111,6 +111,34 @@ struct Identities: Sendable {
   private static func list(_ columns: [Column]) -> String { columns.map(\.rawValue).joined(separator: ",") }
 }
 
+extension [LoadGroup] {
+  /// Reads who the clients are; groups with the same table take its lines one after the other.
+  mutating func readIdentities(_ shard: Shard?, _ diagnostics: Diagnostics) throws(UsageError) {
+    /// What of each table nobody has taken.
+    var tables: [[UInt8]: Identities] = [:]
+    for index in indices {
+      guard let path = self[index].identitiesFile else { continue }
+      do throws(UsageError) {
+        if tables[path] == nil {
+          let all = try Identities(file: path, diagnostics)
+          tables[path] = shard.map(all.part) ?? all
+        }
+        guard let table = tables[path], table.count >= self[index].count else {
+          throw UsageError(
+            "\(self[index].name) need \(self[index].count) lines, and \(tables[path]?.count ?? 0) are left for them")
+        }
+        if table.haveCertificates, self[index].client.tls == nil {
+          throw UsageError("there are certificates in it, and no TLS: --tls asks for it")
+        }
+        self[index].identities = table
+        tables[path] = table.dropFirst(self[index].count)
+      } catch {
+        throw UsageError("--identities: \(error.message)")
+      }
+    }
+  }
+}
+
 /// Records of comma-separated values (RFC 4180), with either end of line. Empty lines are no records.
 private struct CommaSeparated {
   private let text: [UInt8]

@@ -14,7 +14,8 @@ struct LoadGroup: Sendable {
   var client: ClientSettings
   var publishing: Publishing?
   var subscribing: Subscribing?
-  /// Who the clients are, a row for each of them, where it was told.
+  /// The path of a table of who the clients are, and what it says, a row for each of them.
+  var identitiesFile: [UInt8]?
   var identities: Identities?
   /// Where they connect from; empty leaves it to the system.
   var addresses = SourceAddresses()

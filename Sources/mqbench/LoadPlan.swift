@@ -140,7 +140,8 @@ struct LoadPlan: Sendable {
         LoadGroup(
           name: "subscribers", identifierPrefix: "s", count: 1, client: other.client,
           subscribing: .init(filters: topics, qos: publishing.qos),
-          identities: other.subscribing == nil ? nil : other.identities, addresses: other.addresses),
+          identities: other.first == group.first ? group.identities?.dropFirst(1) : other.identities,
+          addresses: other.addresses),
       ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
     )
   }

@@ -55,7 +55,7 @@ struct LoadSettings: Sendable {
   }
 
   /// The clients that a command line is about.
-  func groups(_ connection: ConnectionPlan, _ diagnostics: Diagnostics) throws(UsageError) -> [LoadGroup] {
+  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
     if workload.idleCount > 0, subscribers == 0 {
       throw UsageError("--idle-subscriptions: there are no subscribers")
@@ -76,11 +76,11 @@ struct LoadSettings: Sendable {
       .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
     }
     let rule = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
-    let identities = try workload.identities(for: publishers + subscribers, shard, client, diagnostics)
     var groups = [
       LoadGroup(
         name: "publishers", identifierPrefix: "p", count: publishers, client: client,
-        publishing: try publishing(clients: publishers, rule), identities: identities, addresses: workload.addresses)
+        publishing: try publishing(clients: publishers, rule), identitiesFile: workload.identities,
+        addresses: workload.addresses)
     ]
     if subscribers > 0 {
       let filters = subscribed.isEmpty ? published : subscribed
@@ -90,21 +90,18 @@ struct LoadSettings: Sendable {
           subscribing: .init(
             filters: published.isEmpty ? made(subscribers, isCommon: false) : .named(filters),
             qos: subscriptionQoS ?? qos, isShared: isShared, idleCount: workload.idleCount),
-          identities: identities?.dropFirst(publishers), addresses: workload.addresses))
+          identitiesFile: workload.identities, addresses: workload.addresses))
     }
     for index in groups.indices { groups[index].reconnectInterval = reconnectEvery?.nanoseconds }
     return groups
   }
 
   /// A group of a scenario.
-  func group(
-    _ name: String, _ number: Int, _ connection: ConnectionPlan, _ diagnostics: Diagnostics
-  ) throws(UsageError) -> LoadGroup {
+  func group(_ name: String, _ number: Int, _ connection: ConnectionPlan) throws(UsageError) -> LoadGroup {
     let count = clients ?? 1
-    let client = client(connection)
     var group = LoadGroup(
-      name: name, identifierPrefix: "\(name)-", count: count, client: client,
-      identities: try workload.identities(for: count, shard, client, diagnostics), addresses: workload.addresses)
+      name: name, identifierPrefix: "\(name)-", count: count, client: client(connection),
+      identitiesFile: workload.identities, addresses: workload.addresses)
     if !published.isEmpty { group.publishing = try publishing(clients: count, .named(published), group: number) }
     if !subscribed.isEmpty || workload.idleCount > 0 {
       group.subscribing = .init(
@@ -126,16 +123,14 @@ struct LoadSettings: Sendable {
   static let connectingClients = 100
 
   /// Clients that connect, each with a subscription to a topic of its own.
-  func connectGroups(
-    _ connection: ConnectionPlan, _ diagnostics: Diagnostics
-  ) throws(UsageError) -> [LoadGroup] {
+  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
     let clients = clients ?? Self.connectingClients
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
-    let client = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
     let group = LoadGroup(
-      name: "clients", identifierPrefix: "s", count: clients, client: client,
+      name: "clients", identifierPrefix: "s", count: clients,
+      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
       subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
-      identities: try workload.identities(for: clients, shard, client, diagnostics), addresses: workload.addresses)
+      identitiesFile: workload.identities, addresses: workload.addresses)
     return [group]
   }
 

@@ -27,7 +27,8 @@ struct Measurement {
   /// A plan for the broker of the settings, or for another one.
   func plan(_ load: LoadSettings, at broker: BrokerURL? = nil) throws(UsageError) -> LoadPlan {
     let connections = try connectionPlans(broker)
-    let own = try groups(load, load.shard, connections)
+    var own = try groups(load, load.shard, connections)
+    try own.readIdentities(load.shard, diagnostics)
     try own.checkDescriptors()
     try own.checkPorts()
     var plan = try plan(load, own)
@@ -57,15 +58,15 @@ struct Measurement {
   ) throws(UsageError) -> [LoadGroup] {
     if settings.scenario == nil {
       if command == .connect {
-        return try load.part(shard, .connecting).connectGroups(connections[0], diagnostics)
+        return try load.part(shard, .connecting).connectGroups(connections[0])
       }
-      return try load.part(shard, .publishersAndSubscribers).groups(connections[0], diagnostics)
+      return try load.part(shard, .publishersAndSubscribers).groups(connections[0])
     }
     var groups: [LoadGroup] = []
     for (number, group) in settings.groups.enumerated() {
       do throws(UsageError) {
         let part = try group.settings.load.part(shard, .group)
-        groups.append(try part.group(group.name, number, connections[number], diagnostics))
+        groups.append(try part.group(group.name, number, connections[number]))
       } catch {
         throw error.at("[\(group.name)]")
       }

@@ -1,5 +1,4 @@
 internal import CommandLineTool
-internal import MQTTClient
 
 /// What was typed about what clients are like, and topics and payloads.
 struct WorkloadSettings: Sendable {
@@ -38,26 +37,6 @@ struct WorkloadSettings: Sendable {
     return TopicCycle(topics: topics, popularity, seed: seed)
   }
 
-  /// Who so many clients are, where it was told.
-  func identities(
-    for count: Int, _ shard: Shard?, _ client: ClientSettings, _ diagnostics: Diagnostics
-  ) throws(UsageError) -> Identities? {
-    guard let path = identities else { return nil }
-    do throws(UsageError) {
-      var identities = try Identities(file: path, diagnostics)
-      if let shard { identities = identities.part(shard) }
-      guard identities.count >= count else {
-        throw UsageError("\(count) clients need a line each, and there are \(identities.count)")
-      }
-      if identities.haveCertificates, client.tls == nil {
-        throw UsageError("there are certificates in it, and no TLS: --tls asks for it")
-      }
-      return identities
-    } catch {
-      throw UsageError("--identities: \(error.message)")
-    }
-  }
-
   /// The options that are about the clients, which `connect` has, too.
   static let clientOptions: [Option<WorkloadSettings>] = [
     Option(
@@ -67,7 +46,7 @@ struct WorkloadSettings: Sendable {
         details: """
           Its columns are id,username,password,cert,key, as many of them as there are; a first line of these names chooses others. \
           Fields may stand in quotes, as in RFC 4180; an empty one leaves it to the other options. The first lines are the \
-          publishers', the next ones the subscribers'. There have to be as many as clients.
+          publishers', the next ones the subscribers', and groups of a scenario with the same table take its lines one after the other.
           """)
     ) { (settings, value) throws(UsageError) in settings.identities = value.bytes },
     Option(

@@ -139,11 +139,45 @@ struct BenchWorkloadTests {
     chmod(table, 0o644)
     let few = try ToolProcess.run("mqbench", ["load"] + broker.options + ["--identities", table])
     #expect(few.end == .exited(1))
-    #expect(few.errorText.contains("20 clients need a line each, and there are 3"))
+    #expect(few.errorText.contains("publishers need 10 lines, and 3 are left for them"))
     #expect(!few.errorText.contains("pw-of"))
     let terminal = try Terminal("mqbench", ["load"] + broker.options + ["--identities", table])
     try terminal.wait()
     #expect(terminal.outputText.contains("others can read the file: chmod 600"))
+  }
+
+  @Test(
+    "each group of a scenario has payloads, topics and addresses of its own, and lines of a common table",
+    .needs("mosquitto"))
+  func scenario() throws {
+    let broker = try RealBroker()
+    let table = try broker.folder.write("clients.csv", (0..<5).map { "client-\($0)\n" }.joined())
+    let file = try broker.folder.write(
+      "scenario",
+      """
+      --warm-up 0
+      --duration 1
+      --identities \(table)
+      [devices]
+      --clients 3
+      --publish d/%c/t
+      --publish d/%c/u
+      --popularity zipf:1
+      --payload json
+      --source-address 127.0.0.5
+      [dashboards]
+      --clients 2
+      --subscribe d/#
+      --idle-subscriptions 5
+      """)
+    let tool = try ToolProcess.run("mqbench", ["load", "--scenario", file, "--json"] + broker.options)
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect(try BenchReport(tool).counts("expected", "delivered", "lost") == [200, 200, 0])
+    let log = broker.log
+    for client in 0..<5 {
+      let lines = log.split(separator: "\n").filter { $0.contains("as client-\(client) (") }
+      #expect(lines.count == 1 && lines[0].contains("from 127.0.0.5:") == (client < 3), "\(log)")
+    }
   }
 
   @Test("clients connect from the addresses in turn", .needs("mosquitto"))

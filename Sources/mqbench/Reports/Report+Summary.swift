@@ -278,6 +278,9 @@ extension LoadGroup {
         "\(subscribing.isShared ? "sharing" : "subscribed to") \(subscribing.filters) with QoS \(subscribing.qos.rawValue)"
       )
     }
+    if let count = subscribing?.idleCount, count > 0 {
+      words.append("\(Figures.grouped(count)) idle subscriptions")
+    }
     if let reconnectInterval {
       words.append("reconnecting every \(Figures.decimals(Double(reconnectInterval) / 1e9, 1)) s")
     }
