@@ -71,7 +71,7 @@ let package = Package(
     tests("MQTTTests", of: ["MQTT"]),
     tests("MQTTClientTests", of: ["MQTTClient", "MQTT", "COpenSSL"]),
     tests("CommandLineToolTests", of: ["CommandLineTool", "MQTTClient", "MQTT"]),
-    tests("BenchTests", of: ["mqbench", "CommandLineTool"]),
+    tests("BenchTests", of: ["mqbench", "CommandLineTool", "MQTTClient", "MQTT"]),
     tests("ShellTests", of: ["mqshell", "CommandLineTool", "MQTT"]),
     tests("ToolTests", of: ["mqpub", "mqsub", "mqrr", "mqshell", "mqbench", "MQTT"]),
   ]

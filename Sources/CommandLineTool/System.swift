@@ -79,6 +79,17 @@ public enum System {
     return try contents(descriptor: descriptor)
   }
 
+  /// The names of the files in a folder, sorted by their bytes. Links and what begins with a point are left out.
+  public static func fileNames(in folder: [UInt8]) throws(SystemError) -> [[UInt8]] {
+    var names: [[UInt8]] = []
+    let system = SpoolSystem()
+    let folder = try system.openParent(FileName(folder))
+    try system.forEachName(in: folder) { name, mayBeFile in
+      if mayBeFile, name.first != UInt8(ascii: ".") { names.append(Array(name)) }
+    }
+    return names.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+
   /// The whole file, which may be a pipe that somebody still has to open. Throws ETIMEDOUT when it does not end before
   /// `deadline`.
   static func contents(of path: [UInt8], until deadline: Instant?) throws(SystemError) -> [UInt8] {

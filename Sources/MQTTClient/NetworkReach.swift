@@ -37,6 +37,9 @@ extension SocketAddress {
     }
   }
 
+  /// Whether it is one of the addresses that are this machine whatever address connects to it.
+  var isLoopback: Bool { family == AF_INET && host[0] == 127 }
+
   private static func isPrivate(v4 address: UInt32) -> Bool {
     let ranges: [(UInt32, length: UInt32)] = [
       (0x7F00_0000, 8), (0x0A00_0000, 8), (0xAC10_0000, 12), (0xC0A8_0000, 16), (0xA9FE_0000, 16), (0x6440_0000, 10),

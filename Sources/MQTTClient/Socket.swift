@@ -139,7 +139,7 @@ package struct Socket: ~Copyable {
     guard let peer = SocketAddress(of: descriptor, by: peerName), let own = SocketAddress(of: descriptor) else {
       return nil
     }
-    return Peer(address: peer.description, isOnThisMachine: own.host == peer.host)
+    return Peer(address: peer.description, isOnThisMachine: own.host == peer.host || peer.isLoopback)
   }
 
   /// Acknowledges at once what has arrived. A broker that does not set TCP_NODELAY holds its next small packet back until its last

@@ -28,9 +28,8 @@ extension BenchSettings {
   }
 
   private static func loadNames(without: [String] = []) -> [String] {
-    (LoadSettings.options.map(\.description.name) + connectionNames()).filter {
-      !(without + ["--clients"]).contains($0)
-    } + ["--scenario"]
+    (LoadSettings.options.map(\.description.name) + WorkloadSettings.options.map(\.description.name) + connectionNames())
+      .filter { !(without + ["--clients"]).contains($0) } + ["--scenario"]
   }
 
   private static var commands: [ToolDescription.Command] {
@@ -73,7 +72,8 @@ extension BenchSettings {
           .init("Do 5,000 devices that come back at once get in?", "mqbench connect --clients 5000 --connect-rate 2000")
         ]
       ) {
-        ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"] + connectionNames()
+        ["--clients", "--connect-rate", "--duration", "--threads", "--subscription-qos"]
+          + WorkloadSettings.clientOptions.map(\.description.name) + connectionNames()
           + ["--shard", "--start-at", "--save", "--json", "--goal", "--runs", "--pause", "--yes"]
       },
       .init(

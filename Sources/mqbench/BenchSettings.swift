@@ -29,6 +29,7 @@ struct BenchSettings: Sendable {
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
       + Options(LoadSettings.shardOptions) { $1(&$0.load) }
+      + Options(WorkloadSettings.options) { $1(&$0.load.workload) }
       + Options(Observation.options) { $1(&$0.load.observation) }
       + Options(ReportSettings.options) { $1(&$0.report) }
       + Options(scenarioDescription) { (settings, value) throws(UsageError) in settings.scenarioFile = value }
@@ -100,11 +101,7 @@ struct BenchSettings: Sendable {
       }
     }
     uses += (scenario?.common ?? []) + invocation.uses
-    if scenario != nil {
-      for use in uses where ["--publishers", "--subscribers", "--topics"].contains(Self.name(of: use)) {
-        throw use.mistake(UsageError("a scenario says who publishes and subscribes to what"))
-      }
-    }
+    if scenario != nil { try Scenario.check(uses) }
     var settings = BenchSettings()
     try Self.tool.apply(uses, to: &settings)
     settings.scenario = scenario
@@ -114,11 +111,6 @@ struct BenchSettings: Sendable {
       settings.groups.append((group.name, own))
     }
     return settings
-  }
-
-  private static func name(of use: OptionUse) -> String {
-    let options = tool.commandLine.options
-    return use.option < options.count ? options[use.option].name : ""
   }
 
   private func measurement(_ command: Command, _ invocation: Invocation) throws(UsageError) -> Measurement {

@@ -66,8 +66,8 @@ extension Measurement {
       output: .null,
       errors: .null)
     defer { sink.terminate() }
-    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port)).changingClients { client in
-      client.tls = client.tls.map { Self.tls($0, agreed) }
+    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port)).changingClients {
+      client in client.tls = client.tls.map { Self.tls($0, agreed) }
     }
     plan.startTime = nil
     plan.warmUp = min(plan.warmUp, .seconds(2))

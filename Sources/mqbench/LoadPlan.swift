@@ -45,6 +45,8 @@ struct LoadPlan: Sendable {
       self.groups[index].first = first
       first += groups[index].count
     }
+    let haveHeaders = groups.compactMap(\.publishing?.payload.hasHeader)
+    guard Set(haveHeaders).count < 2 else { throw UsageError("--no-sequence: goes for all groups or for none") }
     routing = try Routing(self.groups)
     (self.seed, self.ramp, self.connectRate) = (seed, ramp, connectRate)
     (self.warmUp, self.duration, self.drainLimit) = (warmUp, duration, drainLimit)
@@ -71,6 +73,8 @@ struct LoadPlan: Sendable {
   /// The clients of a run.
   var clientCount: Int { groups.reduce(0) { $0 + $1.count } }
   var publishings: [LoadGroup.Publishing] { groups.compactMap(\.publishing) }
+  /// Whether it is known which message each delivery is.
+  var followsMessages: Bool { hasSubscribers && publishings.allSatisfy(\.payload.hasHeader) }
   var hasSubscribers: Bool { groups.contains { $0.subscribing != nil } }
   var hasAcknowledgements: Bool { publishings.contains { $0.qos != .atMostOnce } }
   /// Whether it says something that groups are told apart.
@@ -83,7 +87,7 @@ struct LoadPlan: Sendable {
   /// Which times the report is about.
   var headline: Headline {
     if connectsOnly { return .connect }
-    if hasSubscribers { return .endToEnd }
+    if followsMessages { return .endToEnd }
     return hasAcknowledgements ? .acknowledgement : .sendDelay
   }
 
@@ -120,15 +124,20 @@ struct LoadPlan: Sendable {
       return self
     }
     let topics = TopicRule.numbered(NumberedTopics(count: 1, members: 1))
-    let quiet = LoadGroup.Publishing(
-      topics: topics, schedule: Schedule(publishers: 1, messagesPerSecond: 50), size: publishing.size,
+    var quiet = LoadGroup.Publishing(
+      topics: topics, schedule: Schedule(publishers: 1, messagesPerSecond: 50), payload: publishing.payload,
       qos: publishing.qos)
+    quiet.payload.hasHeader = true
+    let other = groups.first { $0.subscribing != nil } ?? group
     return try LoadPlan(
       [
-        LoadGroup(name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet),
         LoadGroup(
-          name: "subscribers", identifierPrefix: "s", count: 1, client: group.client,
-          subscribing: .init(filters: topics, qos: publishing.qos)),
+          name: "publishers", identifierPrefix: "p", count: 1, client: group.client, publishing: quiet,
+          identities: group.identities, addresses: group.addresses),
+        LoadGroup(
+          name: "subscribers", identifierPrefix: "s", count: 1, client: other.client,
+          subscribing: .init(filters: topics, qos: publishing.qos),
+          identities: other.subscribing == nil ? nil : other.identities, addresses: other.addresses),
       ], seed: seed, connectRate: connectRate, warmUp: .zero, duration: .seconds(1), drainLimit: .seconds(5), workers: 1
     )
   }

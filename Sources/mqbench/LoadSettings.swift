@@ -19,7 +19,6 @@ struct LoadSettings: Sendable {
   var arrivals = Schedule.Arrivals.constant
   var ramp = Duration.zero
   var seed = UInt64.random(in: 0...UInt64(Int.max))
-  var size = 64...64
   var qos = QoS.atLeastOnce
   var subscriptionQoS: QoS?
   var retain = false
@@ -33,11 +32,14 @@ struct LoadSettings: Sendable {
   var threads: Int?
   /// The part that this process does.
   var shard: Shard?
-  /// The number that the first publisher has in the whole load.
-  var firstPublisher = 0
+  /// The number that the first client, or the first publisher, has in the whole load.
+  var firstClient = 0
+  /// The same of the first subscriber; nil right behind the publishers.
+  var firstSubscriber: Int?
   /// When the arrivals begin; nil as soon as all is ready.
   var startTime: WallTime?
   var observation = Observation()
+  var workload = WorkloadSettings()
 
   /// How often messages are due.
   enum Pace: Sendable {
@@ -55,48 +57,66 @@ struct LoadSettings: Sendable {
   }
 
   /// The clients that a command line is about.
-  func groups(_ connection: ConnectionPlan) throws(UsageError) -> [LoadGroup] {
+  func groups(_ connection: ConnectionPlan, _ diagnostics: Diagnostics) throws(UsageError) -> [LoadGroup] {
     if isShared, subscribers == 0 { throw UsageError("--share: there are no subscribers") }
+    if workload.idleCount > 0, subscribers == 0 {
+      throw UsageError("--idle-subscriptions: there are no subscribers")
+    }
     if !published.isEmpty, topics != nil {
       throw UsageError("--topics says how many topics to make up, and --publish which ones there are")
+    }
+    if !published.isEmpty, workload.names != TopicNames() {
+      throw UsageError(
+        "--topic-levels and --filter are about topics that are made up, and --publish says which there are")
     }
     if published.isEmpty, !subscribed.isEmpty {
       throw UsageError("--subscribe: to which topics are messages published? see --publish")
     }
     let client = client(connection)
-    let topics = topics ?? publishers
-    let made = { (members: Int) in TopicRule.numbered(NumberedTopics(count: topics, members: members)) }
+    let count = topics ?? publishers
+    func made(_ members: Int, isCommon: Bool) -> TopicRule {
+      .numbered(NumberedTopics(count: count, members: members, isCommon: isCommon, names: workload.names))
+    }
+    let rule = published.isEmpty ? made(publishers, isCommon: workload.popularity != nil) : .named(published)
+    let firstSubscriber = firstSubscriber ?? publishers
+    let identities = try workload.identities(
+      for: max(firstClient + publishers, firstSubscriber + subscribers), client, diagnostics)
     var groups = [
       LoadGroup(
-        name: "publishers", count: publishers, client: client,
-        publishing: try publishing(clients: publishers, published.isEmpty ? made(publishers) : .named(published)))
+        name: "publishers", identifierPrefix: "p", count: publishers, client: client,
+        publishing: try publishing(clients: publishers, rule), identities: identities?.dropFirst(firstClient),
+        addresses: workload.addresses)
     ]
     if subscribers > 0 {
       let filters = subscribed.isEmpty ? published : subscribed
       groups.append(
         LoadGroup(
-          name: "subscribers", count: subscribers, client: client,
+          name: "subscribers", identifierPrefix: "s", count: subscribers, client: client,
           subscribing: .init(
-            filters: published.isEmpty ? made(subscribers) : .named(filters), qos: subscriptionQoS ?? qos,
-            isShared: isShared)))
+            filters: published.isEmpty ? made(subscribers, isCommon: false) : .named(filters),
+            qos: subscriptionQoS ?? qos, isShared: isShared, idleCount: workload.idleCount),
+          identities: identities?.dropFirst(firstSubscriber), addresses: workload.addresses))
     }
-    for index in groups.indices {
-      groups[index].reconnectInterval = reconnectEvery?.nanoseconds
-      groups[index].identifierPrefix = String(groups[index].name.prefix(1))
-    }
+    for index in groups.indices { groups[index].reconnectInterval = reconnectEvery?.nanoseconds }
     return groups
   }
 
   /// A group of a scenario.
-  func group(_ name: String, _ number: Int, _ connection: ConnectionPlan) throws(UsageError) -> LoadGroup {
+  func group(
+    _ name: String, _ number: Int, _ connection: ConnectionPlan, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> LoadGroup {
     let count = clients ?? 1
-    var group = LoadGroup(name: name, count: count, client: client(connection))
+    let client = client(connection)
+    var group = LoadGroup(
+      name: name, identifierPrefix: "\(name)-", count: count, client: client,
+      identities: try workload.identities(for: firstClient + count, client, diagnostics)?.dropFirst(firstClient),
+      addresses: workload.addresses)
     if !published.isEmpty { group.publishing = try publishing(clients: count, .named(published), group: number) }
-    if !subscribed.isEmpty {
-      group.subscribing = .init(filters: .named(subscribed), qos: subscriptionQoS ?? qos, isShared: isShared)
+    if !subscribed.isEmpty || workload.idleCount > 0 {
+      group.subscribing = .init(
+        filters: .named(subscribed), qos: subscriptionQoS ?? qos, isShared: isShared, idleCount: workload.idleCount)
     }
     group.reconnectInterval = reconnectEvery?.nanoseconds
-    group.identifierPrefix = "\(name)-"
     return group
   }
 
@@ -112,14 +132,17 @@ struct LoadSettings: Sendable {
   static let connectingClients = 100
 
   /// Clients that connect, each with a subscription to a topic of its own.
-  func connectGroups(_ connection: ConnectionPlan) -> [LoadGroup] {
+  func connectGroups(
+    _ connection: ConnectionPlan, _ diagnostics: Diagnostics
+  ) throws(UsageError) -> [LoadGroup] {
     let clients = clients ?? Self.connectingClients
     let filters = TopicRule.numbered(NumberedTopics(count: clients, members: clients))
-    var group = LoadGroup(
-      name: "clients", count: clients,
-      client: connection.client(retryLimit: .retries(0), lifetime: .networkConnection),
-      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce))
-    group.identifierPrefix = "s"
+    let client = connection.client(retryLimit: .retries(0), lifetime: .networkConnection)
+    let group = LoadGroup(
+      name: "clients", identifierPrefix: "s", count: clients, client: client,
+      subscribing: .init(filters: filters, qos: subscriptionQoS ?? .atMostOnce),
+      identities: try workload.identities(for: firstClient + clients, client, diagnostics)?.dropFirst(firstClient),
+      addresses: workload.addresses)
     return [group]
   }
 
@@ -142,12 +165,13 @@ struct LoadSettings: Sendable {
     if window != nil, qos == .atMostOnce {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
+    let seed = seed &+ UInt64(group)
     return LoadGroup.Publishing(
-      topics: topics,
+      topics: topics, cycle: try workload.cycle(topics.topicCount(of: 0), seed: seed),
       schedule: Schedule(
         publishers: clients, messagesPerSecond: pace.rate(clients), arrivals: arrivals, ramp: isClosed ? .zero : ramp,
-        seed: seed &+ UInt64(group), firstPublisher: firstPublisher),
-      size: size, qos: qos, retain: retain, window: window)
+        seed: seed, firstPublisher: firstClient),
+      payload: try workload.payloadRule(), qos: qos, retain: retain, window: window)
   }
 
   /// The options of a group.
@@ -158,7 +182,8 @@ struct LoadSettings: Sendable {
         long: "publish", value: .one("TOPIC"), section: .messages,
         summary: "publish to this topic, of which %c is the client's number; may be repeated",
         details: """
-          Several topics have their turns. %c counts from 0 in each group, %r is the run's word, and %% stands for %. Without it topics are           made up: mqbench/WORD/0 and so on.
+          Several topics have their turns. %c counts from 0 in each group, %r is the run's word, and %% stands for %. Without it topics are \
+          made up: mqbench/WORD/0 and so on.
           """)
     ) { (settings, value) throws(UsageError) in settings.published.append(try TopicPattern(topic: value)) },
     Option(
@@ -198,12 +223,6 @@ struct LoadSettings: Sendable {
         summary: "how messages are spread over time: constant, poisson or burst:N (constant)")
     ) { (settings, value) throws(UsageError) in settings.arrivals = try value.arrivals() },
     Option(
-      OptionDescription(
-        long: "size", value: .one("SIZE"), section: .messages,
-        summary: "bytes of a payload, or from least to most as in 64..1k (64)",
-        details: "At least 16, which tell who sent which message.")
-    ) { (settings, value) throws(UsageError) in settings.size = try value.sizes() },
-    Option(
       OptionDescription(long: "qos", value: .one("QOS"), section: .messages, summary: "QoS of the messages (1)")
     ) { (settings, value) throws(UsageError) in settings.qos = try value.qos() },
     Option(
@@ -219,7 +238,9 @@ struct LoadSettings: Sendable {
         long: "reconnect-every", value: .one("TIME"), section: .time,
         summary: "let each client leave after this time, and come again",
         details: """
-          They do so one after the other, all through the run; a publisher waits for its acknowledgements before. What was due to a           subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those           connections in them.
+          They do so one after the other, all through the run; a publisher waits for its acknowledgements before. What was due to a \
+          subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those \
+          connections in them.
           """)
     ) { (settings, value) throws(UsageError) in settings.reconnectEvery = try value.durationAboveZero() },
   ]
@@ -241,7 +262,7 @@ struct LoadSettings: Sendable {
       OptionDescription(
         long: "ramp", value: .one("TIME"), section: .time, summary: "time in which the rate rises to its value (0)")
     ) { (settings, value) throws(UsageError) in settings.ramp = try value.duration() },
-    number("seed", "number that random arrivals are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
+    number("seed", "number that all random things are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
     Option(
       OptionDescription(
         long: "connect-rate", value: .one("N"), section: .time, summary: "connections to begin in a second (500)")
@@ -290,19 +311,5 @@ extension Argument {
       return .bursts(of: try Argument(Array(bytes.dropFirst(burst.count)), from: source).number(in: 1...10_000_000))
     }
     return try choice([("constant", .constant), ("poisson", .poisson)])
-  }
-
-  fileprivate func sizes() throws(UsageError) -> ClosedRange<Int> {
-    let dots = bytes.indices.first { bytes[$0...].starts(with: "..".utf8) }
-    let low = Argument(Array(bytes[..<(dots ?? bytes.endIndex)]), from: source)
-    let high = dots.map { Argument(Array(bytes[($0 + 2)...]), from: source) } ?? low
-    let (least, most) = (try low.size(), try high.size())
-    guard least >= MessageHeader.size else {
-      throw UsageError("\(quoted): a payload needs \(MessageHeader.size) bytes to tell which message it is")
-    }
-    guard least <= most, most <= 268_435_000 else {
-      throw UsageError("\(quoted) is not a size such as 64, 4k or 64..1k")
-    }
-    return least...most
   }
 }

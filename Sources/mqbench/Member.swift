@@ -27,7 +27,9 @@ final class Member {
     self.index = index
     self.group = group
     client = group.client(index)
-    publisher = group.publishing.map { [client] in Publisher(index, of: group, $0.topics, routing, client: client) }
+    publisher = group.publishing.map { [client] _ in
+      Publisher(index, of: group, group.paths(of: index, routing), client: client)
+    }
     subscriber = group.plan.subscribing.map { [client] in
       Subscriber(group.clients.lowerBound + index, isShared: $0.isShared, client: client)
     }
@@ -43,15 +45,10 @@ final class Member {
 
   /// Asks for its subscriptions, when it connects.
   func subscribe(at now: Instant) {
-    guard let subscribing = group.plan.subscribing else { return }
-    let run = "\(group.run)"
-    let prefix = subscribing.isShared ? group.plan.sharePrefix(run: run) : []
-    let subscriptions = subscribing.filters.topics(of: index, run: run).map { filter in
-      Subscription(
-        filter: try! TopicFilter(utf8: prefix + filter), options: SubscriptionOptions(qos: subscribing.qos))
+    for subscriptions in group.plan.subscriptions(of: index, group.run) {
+      // It throws for what a broker's limits forbid, and there is none yet.
+      try! client.subscribe(subscriptions, at: now)
     }
-    // It throws for what a broker's limits forbid, and there is none yet.
-    try! client.subscribe(subscriptions, at: now)
   }
 }
 
@@ -90,6 +87,10 @@ final class WorkerGroup {
   /// The plan's, which are looked at for each message.
   let schedule: Schedule
   let qos: QoS
+  let retain: Bool
+  private let cycle: TopicCycle?
+  /// Makes what is published; nil where nothing is.
+  let payloads: PayloadMaker?
   /// The numbers of its clients.
   let clients: Range<Int>
   /// What became of its messages, where that is told of each group.
@@ -101,23 +102,43 @@ final class WorkerGroup {
     self.run = run
     self.number = UInt8(number)
     schedule = publishing?.schedule ?? Schedule(publishers: 1, messagesPerSecond: 1)
-    qos = publishing?.qos ?? .atMostOnce
+    (qos, retain) = (publishing?.qos ?? .atMostOnce, publishing?.retain ?? false)
+    cycle = publishing?.cycle
+    payloads = publishing.map { PayloadMaker($0.payload, seed: $0.schedule.seed) }
     clients = plan.clients
   }
 
   /// The place of the topic of message `sequence` among those of the client with this number in the group, and how many earlier
   /// messages of that client went there.
   func place(of sequence: Int, from member: Int) -> (topic: Int, index: Int) {
-    guard let publishing else { return (0, sequence) }
-    return publishing.place(of: sequence, topicCount: publishing.topics.topicCount(of: member))
+    if let cycle { return cycle.place(ofPublisher: member, sequence) }
+    let count = publishing?.topics.topicCount(of: member) ?? 1
+    return count == 1 ? (0, sequence) : (sequence % count, sequence / count)
+  }
+
+  /// The topics of a publisher, and to how many subscribers a message of each of them goes.
+  struct Paths {
+    var topics: [[UInt8]]
+    var deliveries: [Int]
+  }
+
+  private var commonPaths: Paths?
+
+  /// Publishers that have the same topics share the memory for them.
+  func paths(of member: Int, _ routing: Routing) -> Paths {
+    if let commonPaths { return commonPaths }
+    guard let rule = publishing?.topics else { return Paths(topics: [], deliveries: []) }
+    let paths = Paths(
+      topics: rule.topics(of: member, run: "\(run)"),
+      deliveries: rule.topics(of: member, run: Routing.run).map { routing.recipients(of: $0).count })
+    if rule.isCommon { commonPaths = paths }
+    return paths
   }
 
   /// A client for the member with this number. One that comes again has been accepted before, and tries for ever.
   func client(_ member: Int, comesAgain: Bool = false) -> Client {
-    var settings = plan.client
+    var settings = plan.settings(of: member, run)
     if comesAgain { settings.reconnect = ReconnectPolicy(.forever) }
-    settings.session.connect.clientIdentifier = Text(stringLiteral: plan.clientIdentifier(of: member, run))
-    settings.session.maximumInflight = publishing?.window
     // One of each group tells of all: to look at as many certificates as there are clients takes time.
     if member > 0 { settings.reportTLS = nil }
     let client = Client(settings)

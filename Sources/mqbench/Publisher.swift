@@ -77,12 +77,11 @@ final class Publisher {
     var isDone = false
   }
 
-  init(_ index: Int, of group: WorkerGroup, _ topics: TopicRule, _ routing: Routing, client: Client) {
+  init(_ index: Int, of group: WorkerGroup, _ paths: WorkerGroup.Paths, client: Client) {
     self.group = group
     self.index = index
     number = group.clients.lowerBound + index
-    self.topics = topics.topics(of: index, run: "\(group.run)")
-    deliveries = topics.topics(of: index, run: Routing.run).map { routing.recipients(of: $0).count }
+    (topics, deliveries) = (paths.topics, paths.deliveries)
     self.client = client
   }
 

@@ -30,16 +30,17 @@ struct Routing: Sendable {
     for group in groups {
       guard let publishing = group.publishing else { continue }
       var (topics, recipients) = (0, 0)
-      for member in 0..<group.count {
-        for topic in publishing.topics.topics(of: member, run: Self.run) {
+      for member in 0..<(publishing.topics.isCommon ? 1 : group.count) {
+        for (place, topic) in publishing.topics.topics(of: member, run: Self.run).enumerated() {
           let found = self.recipients(of: topic)
           if Set(found).count < found.count {
             throw UsageError(
               "several filters of one client match the topic '\(String(decoding: topic, as: UTF8.self))': some brokers "
                 + "send such messages twice, so that duplicates could not be told")
           }
-          topics += 1
-          recipients += found.count
+          let weight = publishing.cycle?.count(of: place) ?? 1
+          topics += weight
+          recipients += weight * found.count
           if found.count > 1 { fansOut = true }
         }
       }
@@ -55,7 +56,7 @@ struct Routing: Sendable {
     /// By filter.
     var places: [[UInt8]: Int] = [:]
     for member in 0..<group.count {
-      for filter in subscribing.filters.topics(of: member, run: Self.run) {
+      for filter in subscribing.filters.filters(of: member, run: Self.run) {
         guard subscribing.isShared else {
           tree.insert(.client(group.first + member), under: filter)
           continue

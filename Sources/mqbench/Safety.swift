@@ -10,9 +10,11 @@ extension LoadPlan {
   static let modestClients = 100
 
   private var isModest: Bool {
-    !isClosed && clientCount <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
+    !isClosed && max(clientCount, idleCount) <= Self.modestClients && (!connectsOnly || connectRate <= Self.modestRate)
       && messagesPerSecond * max(1, routing.deliveriesPerMessage) <= Self.modestRate
   }
+
+  private var idleCount: Int { groups.reduce(0) { $0 + ($1.subscribing?.idleCount ?? 0) } }
 
   /// Refuses to load a broker beyond loopback and private networks above a modest rate, unless that is wanted for sure.
   func checkBroker() throws(UsageError) {
@@ -28,7 +30,8 @@ extension LoadPlan {
     if reach == .private { return }
     throw UsageError(
       "\(client.endpoint) is beyond this machine and private networks: --yes says that it may be loaded with more than "
-        + "\(Int(Self.modestRate)) messages a second, \(Self.modestClients) clients, or as fast as it can")
+        + "\(Int(Self.modestRate)) messages a second, \(Self.modestClients) clients or idle subscriptions, or as fast as it can"
+    )
   }
 }
 
@@ -50,9 +53,14 @@ extension [LoadGroup] {
   /// Connections from one address to one port of one host need a port each.
   func checkPorts() throws(UsageError) {
     if case .unix = first?.client.endpoint { return }
-    guard let range = Host.portRange, clientCount > range.count else { return }
-    throw UsageError(
-      "\(clientCount) clients need a port each, and the system gives \(range.count) to outgoing connections: "
-        + "sysctl net.ipv4.ip_local_port_range='1024 65535' gives 64512")
+    guard let range = Host.portRange else { return }
+    for (addresses, groups) in Dictionary(grouping: self, by: \.addresses) {
+      let ports = range.count * Swift.max(1, addresses.count)
+      guard groups.clientCount > ports else { continue }
+      throw UsageError(
+        "\(groups.clientCount) clients need a port each, and the system gives \(ports) to outgoing connections: "
+          + "sysctl net.ipv4.ip_local_port_range='1024 65535' gives 64512, and --source-address as many for each address"
+      )
+    }
   }
 }

@@ -33,7 +33,14 @@ struct Scenario: Sendable {
       in: contents, path: path, table: OptionTable(tool: "mqbench", options: options))
     common = sections[0].uses
     var groups: [(name: String, uses: [OptionUse])] = []
-    let names = LoadSettings.groupOptions.map(\.description.name) + BenchSettings.connectionNames()
+    let isScenario = { (use: OptionUse) in options[use.option].name == "--scenario" }
+    if let use = sections.lazy.flatMap(\.uses).first(where: isScenario) {
+      throw use.mistake(UsageError("a scenario has no other one in it"))
+    }
+    let names =
+      LoadSettings.groupOptions.map(\.description.name) + WorkloadSettings.options.map(\.description.name)
+      + BenchSettings.connectionNames()
+    try Self.check(sections.flatMap(\.uses))
     for section in sections.dropFirst() {
       guard let name = section.name else { continue }
       if groups.contains(where: { $0.name == name }) {
@@ -43,9 +50,6 @@ struct Scenario: Sendable {
         throw use.mistake(UsageError("is about the whole run, and has its place before the first group"))
       }
       groups.append((name, section.uses))
-    }
-    for use in common + groups.flatMap(\.uses) where options[use.option].name == "--scenario" {
-      throw use.mistake(UsageError("a scenario has no other one in it"))
     }
     guard !groups.isEmpty else { throw UsageError("\(path) has no groups: a line such as [devices] begins one") }
     guard groups.count <= 256 else { throw UsageError("\(path) has more than 256 groups") }
@@ -58,4 +62,14 @@ struct Scenario: Sendable {
     }
     text = lines.joined(separator: "\n")
   }
+
+  /// Refuses options that have no place beside a scenario, wherever they come from.
+  static func check(_ uses: [OptionUse]) throws(UsageError) {
+    let options = BenchSettings.tool.commandLine.options
+    for use in uses where others.contains(options[use.option].name) {
+      throw use.mistake(UsageError("the groups of a scenario say who publishes and subscribes to what"))
+    }
+  }
+
+  private static let others = ["--publishers", "--subscribers", "--topics", "--topic-levels", "--filter"]
 }

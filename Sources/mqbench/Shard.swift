@@ -36,8 +36,8 @@ extension LoadSettings {
     let all: Int
     switch kind {
     case .connecting:
-      part.clients = try shard.divide(clients ?? Self.connectingClients, "clients")
-      return part
+      all = clients ?? Self.connectingClients
+      part.clients = try shard.divide(all, "clients")
     case .group:
       all = clients ?? 1
       part.clients = try shard.divide(all, "clients")
@@ -45,10 +45,12 @@ extension LoadSettings {
       all = publishers
       part.publishers = try shard.divide(all, "publishers")
       if subscribers > 0 { part.subscribers = try shard.divide(subscribers, "subscribers") }
+      part.firstSubscriber = publishers + shard.first(of: subscribers)
       if let topics { part.topics = try shard.divide(topics, "topics") }
     }
     let own = shard.share(of: all)
-    part.firstPublisher = shard.first(of: all)
+    part.firstClient = shard.first(of: all)
+    part.workload.idleCount = shard.share(of: workload.idleCount)
     if case .rate(let rate) = pace { part.pace = .rate(rate * Double(own) / Double(all)) }
     if case .bursts(let size) = arrivals {
       // Otherwise the parts would draw apart with time.
@@ -72,7 +74,7 @@ extension LoadSettings {
         details: """
           All parts are started with the same options but for I, and {--start-at} lets them begin together; merge puts their reports \
           together. Publishers, subscribers, topics and clients are divided as evenly as may be, and rates as the clients are; the runs \
-          of {--runs} begin as long after one another as a run can take at most. Each part has topics of its own (typed ones need %r) and \
+          of {--runs} begin as long after one another as a run can take at most. {--identities} has the lines of all parts. Each part has topics of its own (typed ones need %r) and \
           measures its own messages by its own clock, so that clocks of two machines are never compared.
           """)
     ) { (settings, value) throws(UsageError) in settings.shard = try value.shard() },

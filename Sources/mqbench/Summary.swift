@@ -124,7 +124,7 @@ struct Summary: Sendable {
     if plan.headline == .endToEnd {
       for half in measured.halves.indices { measured.halves[half].recordEndless(lostInHalf[half]) }
     }
-    if plan.routing.fansOut { measured.fanOut.recordEndless(incomplete) }
+    if plan.followsMessages, plan.routing.fansOut { measured.fanOut.recordEndless(incomplete) }
     if plan.connectsOnly { measured.connect.connack.recordEndless(plan.clientCount - connected) }
   }
 
@@ -199,15 +199,21 @@ struct Summary: Sendable {
 
   /// Compares what the broker owes with what has come, message by message.
   private mutating func compareDeliveries(_ workers: [Worker]) {
-    if plan.publishings.isEmpty { return }
+    if plan.publishings.isEmpty || !plan.followsMessages { return }
     var subscribers = [Subscriber?](repeating: nil, count: plan.clientCount)
     for subscriber in workers.flatMap(\.members).compactMap(\.subscriber) {
       subscribers[subscriber.number] = subscriber
     }
+    /// Who gets the messages of each topic, where all publishers of a group have the same topics.
+    var common: [UInt8: [[Routing.Recipient]]] = [:]
     for publisher in workers.flatMap(\.publishers) {
-      let topics = publisher.group.publishing?.topics.topics(of: publisher.index, run: Routing.run) ?? []
-      let deliveries = topics.enumerated().map { topic, name in
-        plan.routing.recipients(of: name).map { delivered(to: $0, publisher, topic, subscribers) }
+      guard let rule = publisher.group.publishing?.topics else { continue }
+      let recipients =
+        common[publisher.group.number]
+        ?? rule.topics(of: publisher.index, run: Routing.run).map { plan.routing.recipients(of: $0) }
+      if rule.isCommon { common[publisher.group.number] = recipients }
+      let deliveries = recipients.enumerated().map { topic, recipients in
+        recipients.map { delivered(to: $0, publisher, topic, subscribers) }
       }
       compare(publisher, deliveries)
     }

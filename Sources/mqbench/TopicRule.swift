@@ -18,8 +18,24 @@ enum TopicRule: Hashable, Sendable, CustomStringConvertible {
   /// The topics of a client, by its number in the group.
   func topics(of member: Int, run: String) -> [[UInt8]] {
     switch self {
-    case .numbered(let topics): topics.topics(of: member).map { NumberedTopics.name($0, run: run) }
+    case .numbered(let topics): topics.topics(of: member).map { topics.names.name($0, run: run) }
     case .named(let patterns): patterns.map { $0.name(of: member, run: run) }
+    }
+  }
+
+  /// The filters of a client that subscribes to its topics.
+  func filters(of member: Int, run: String) -> [[UInt8]] {
+    switch self {
+    case .numbered(let topics): topics.topics(of: member).map { topics.names.filter($0, run: run) }
+    case .named: topics(of: member, run: run)
+    }
+  }
+
+  /// Whether all clients have the same.
+  var isCommon: Bool {
+    switch self {
+    case .numbered(let topics): topics.isCommon
+    case .named: false
     }
   }
 
@@ -40,14 +56,19 @@ struct NumberedTopics: Hashable, Sendable {
   var count: Int
   /// Clients of the group.
   var members: Int
+  /// Whether each member has all of them, instead of its share.
+  var isCommon = false
+  var names = TopicNames()
 
   func topics(of member: Int) -> [Int] {
-    count > members ? Array(stride(from: member, to: count, by: members)) : [member % count]
+    if isCommon { return Array(0..<count) }
+    return count > members ? Array(stride(from: member, to: count, by: members)) : [member % count]
   }
 
-  func topicCount(of member: Int) -> Int { count > members ? (count - member + members - 1) / members : 1 }
-
-  static func name(_ topic: Int, run: String) -> [UInt8] { Array("mqbench/\(run)/\(topic)".utf8) }
+  func topicCount(of member: Int) -> Int {
+    if isCommon { return count }
+    return count > members ? (count - member + members - 1) / members : 1
+  }
 }
 
 /// A topic name or filter with places: `%c` stands for the client's number in its group, `%r` for the run's word, `%%` for %.

@@ -16,6 +16,7 @@ final class Worker: @unchecked Sendable {
   private let fansOut: Bool
   private let isClosed: Bool
   private let tellsGroups: Bool
+  private let followsMessages: Bool
   private var driver = Driver()
   private var start = Instant(nanoseconds: .max)
 
@@ -42,9 +43,7 @@ final class Worker: @unchecked Sendable {
   private var agenda = DueHeap()
   /// Publishers whose output the system has not taken whole.
   private var blocked: [Publisher] = []
-  private var payload: UnsafeMutableRawBufferPointer
   private let noProperties = Properties()
-  private var random = SystemRandomNumberGenerator()
 
   // MARK: What was measured
 
@@ -62,7 +61,6 @@ final class Worker: @unchecked Sendable {
   private static let tick: Duration = .milliseconds(50)
   /// Nanoseconds of publishing after which what has arrived is looked at.
   private static let turn: Int64 = 1_000_000
-  private static let payloadCapacity = 1 << 20
   /// Nanoseconds before a client's own DISCONNECT in which what was due to it need not come.
   private static let farewell: Int64 = 1_000_000_000
 
@@ -72,7 +70,7 @@ final class Worker: @unchecked Sendable {
     self.plan = plan
     (windowStart, windowEnd) = (plan.windowStart, plan.windowEnd)
     (leadSeconds, fansOut) = (Int64(plan.leadSeconds), plan.routing.fansOut)
-    (isClosed, tellsGroups) = (plan.isClosed, plan.tellsGroups)
+    (isClosed, tellsGroups, followsMessages) = (plan.isClosed, plan.tellsGroups, plan.followsMessages)
     self.state = state
     groups = plan.groups.enumerated().map { WorkerGroup($0, $1, plan.run) }
     var own: [Member] = []
@@ -89,14 +87,7 @@ final class Worker: @unchecked Sendable {
     for publisher in publishers { byNumber[publisher.number] = publisher }
     publishersByNumber = byNumber
     connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
-    payload = .allocate(
-      byteCount: Self.payloadCapacity + (plan.publishings.map(\.size.upperBound).max() ?? 0), alignment: 16)
-    for place in stride(from: 0, to: payload.count - 7, by: 8) {
-      payload.storeBytes(of: Schedule.mix(plan.seed &+ UInt64(place)), toByteOffset: place, as: UInt64.self)
-    }
   }
-
-  deinit { payload.deallocate() }
 
   /// Begins to work in a thread of its own; the first of all workers' connections is due at `begin`.
   func startThread(connectingFrom begin: Instant) {
@@ -366,7 +357,7 @@ final class Worker: @unchecked Sendable {
       if isLoadCounted { load.end() }
       lookAtTransport()
       for member in members {
-        if let publisher = member.publisher, member.group.publishing?.retain == true { removeRetained(publisher) }
+        if let publisher = member.publisher, member.group.retain { removeRetained(publisher) }
         member.client.disconnect(at: driver.now)
       }
     }
@@ -376,7 +367,11 @@ final class Worker: @unchecked Sendable {
   /// Leaves no retained message behind: an empty one takes the place of a topic's last [MQTT-3.3.1-6].
   private func removeRetained(_ publisher: Publisher) {
     guard publisher.next > 0, publisher.client.isConnected else { return }
-    for topic in publisher.topics {
+    let group = publisher.group
+    // One publisher is enough for a topic that all of them have.
+    let isCommon = group.publishing?.topics.isCommon == true
+    for (place, topic) in publisher.topics.enumerated()
+    where !isCommon || place % group.clients.count == publisher.index {
       topic.withUnsafeBytes { topic in
         _ = try? publisher.client.publish(
           topic: topic, payload: UnsafeRawBufferPointer(start: nil, count: 0), qos: .atMostOnce, retain: true,
@@ -420,24 +415,18 @@ final class Worker: @unchecked Sendable {
   private func send(_ publisher: Publisher, _ now: Int64) {
     let client = publisher.client
     let sequence = publisher.next
-    guard let publishing = publisher.group.publishing else { return }
-    let sizes = publishing.size
-    let size = sizes.lowerBound == sizes.upperBound ? sizes.lowerBound : Int.random(in: sizes, using: &random)
-    let offset = (sequence &* 4099) & (Self.payloadCapacity - 1) & ~15
-    let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[offset..<offset + size])
-    let outputBefore = client.unsentCount
-    if size >= MessageHeader.size {
+    let group = publisher.group
+    guard let payloads = group.payloads else { return }
+    let payload = payloads.payload(
       MessageHeader(
-        run: plan.run.number, group: publisher.group.number, publisher: UInt32(publisher.number),
-        sequence: UInt64(sequence)
-      ).write(to: bytes, count: size)
-    }
+        run: group.run.number, group: group.number, publisher: UInt32(publisher.number), sequence: UInt64(sequence)))
+    let outputBefore = client.unsentCount
     do throws(ProtocolError) {
       let topic = publisher.place(of: sequence).topic
       let number = try publisher.topics[topic].withBytes { (topic) throws(ProtocolError) in
         try client.publish(
-          topic: topic, payload: UnsafeRawBufferPointer(bytes), qos: publisher.group.qos, retain: publishing.retain,
-          properties: noProperties, at: driver.now)
+          topic: topic, payload: payload, qos: group.qos, retain: group.retain, properties: noProperties, at: driver.now
+        )
       }
       if let number {
         if publisher.unacknowledged.isEmpty { publisher.firstNumber = number }
@@ -513,6 +502,7 @@ final class Worker: @unchecked Sendable {
   /// The broker answers for a measured message from now on.
   private func accept(_ publisher: Publisher, _ sequence: Int) {
     publisher.accepted.insert(sequence)
+    guard followsMessages else { return }
     total.expected += publisher.deliveries[publisher.place(of: sequence).topic]
   }
 
@@ -614,6 +604,7 @@ final class Worker: @unchecked Sendable {
       }
       state.fail(.notSupported(ProtocolError(refusal, "the broker refused a subscription: \(refusal)")))
     }
+    if member.client.awaitsAnswers { return }
     if isTimedConnection(member) {
       measurements.connect.suback.record((Instant.now - member.attempt).nanoseconds)
     }
@@ -714,6 +705,7 @@ final class Worker: @unchecked Sendable {
     for sequence in publisher.sentOnConnection..<publisher.next where publisher.accepted.contains(sequence) {
       publisher.accepted.remove(sequence)
       measurements.inDoubt += 1
+      guard followsMessages else { continue }
       total.expected -= publisher.deliveries[publisher.place(of: sequence).topic]
     }
   }
@@ -723,6 +715,11 @@ final class Worker: @unchecked Sendable {
     let count = subscriber.client.receiveCount
     if subscriber.lastReceive.count != count { subscriber.lastReceive = (count, time()) }
     let now = subscriber.lastReceive.time
+    guard followsMessages else {
+      // When all is over, retained messages are removed by empty ones.
+      if !state.isLeaving { delivered(at: now) }
+      return
+    }
     let header: MessageHeader
     switch MessageHeader.read(message.payload, ofRun: plan.run.number) {
     case .header(let read): header = read
@@ -753,9 +750,7 @@ final class Worker: @unchecked Sendable {
       }
       return
     }
-    total.delivered += 1
-    if isMeasuredTime(now) { measurements.deliveredInWindow += 1 }
-    measurements.seconds[second(now)].delivered += 1
+    delivered(at: now)
     guard isMeasured else { return }
     total.distinct += 1
     measurements.delivered += 1
@@ -776,6 +771,12 @@ final class Worker: @unchecked Sendable {
       measurements.reordered += 1
       measurements.largestDisplacement = max(measurements.largestDisplacement, displacement)
     }
+  }
+
+  private func delivered(at now: Int64) {
+    total.delivered += 1
+    if isMeasuredTime(now) { measurements.deliveredInWindow += 1 }
+    measurements.seconds[second(now)].delivered += 1
   }
 
   // MARK: - Seconds

@@ -73,7 +73,7 @@ struct RoutingTests {
     LoadGroup(
       name: "publishers", count: count, client: client(),
       publishing: .init(
-        topics: topics, schedule: Schedule(publishers: count, messagesPerSecond: rate), size: 16...16, qos: .atLeastOnce
+        topics: topics, schedule: Schedule(publishers: count, messagesPerSecond: rate), qos: .atLeastOnce
       ))
   }
 

@@ -135,7 +135,8 @@ struct BenchScenarioTests {
       ("[a]\n--colour red\n", ":2: "),
       ("[a]\n--qos 0\n--window 3\n--publish x\n", "[a]: --window: "),
       ("[a]\n--publish x\n[b]\n--subscribe x\n--subscribe #\n", "match the topic 'x'"),
-      ("--topics 3\n[a]\n", ":1: --topics: a scenario says"),
+      ("--topics 3\n[a]\n", ":1: --topics: the groups of a scenario say"),
+      ("[a]\n--filter plus\n", ":2: --filter: the groups of a scenario say"),
       ("--scenario other\n[a]\n", ":1: --scenario: "),
     ])
   func mistakes(text: String, message: String) throws {

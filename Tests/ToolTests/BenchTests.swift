@@ -53,7 +53,7 @@ struct BenchTests {
     for (words, status, text) in [
       ([], 1, "which command? load,"),
       (["lode"], 1, "\"lode\" is not one of load,"),
-      (["load", "--size", "15"], 1, "--size: \"15\": a payload needs 16 bytes"),
+      (["load", "--size", "15"], 1, "--size: a payload needs 16 bytes"),
       (["load", "--qos", "0", "--window", "3"], 1, "--window: counts unacknowledged messages"),
       (["load", "-h", "127.0.0.1", "-p", "\(port)"], 14, "cannot connect to 127.0.0.1:\(port)"),
     ] as [([String], Int32, String)] {

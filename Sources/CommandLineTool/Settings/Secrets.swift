@@ -55,7 +55,7 @@ extension SecretSource {
     switch self {
     case .file(let path):
       let name = "\"\(String(decoding: path, as: UTF8.self))\""
-      let (contents, isExposed) = try Self.contents(ofFile: path, name)
+      let (contents, isExposed) = try Self.contents(ofFile: path, name, limit: Self.limit + 2)
       if isExposed { diagnostics.advice(Self.exposure(of: name)) }
       return try Self.secret(in: contents, name)
     case .variable(let name):
@@ -74,6 +74,17 @@ extension SecretSource {
       return try Self.secret(in: line, "what was typed")
     case .command(let command): return try Self.secret(ofCommand: command, within: time)
     }
+  }
+
+  /// What a file holds that has secrets among other things. It has to be a regular file, no link; about one that others can read
+  /// there is advice.
+  public static func contents(
+    ofFile path: [UInt8], _ diagnostics: Diagnostics
+  ) throws(SecretError) -> [UInt8] {
+    let name = "\"\(String(decoding: path, as: UTF8.self))\""
+    let (contents, isExposed) = try Self.contents(ofFile: path, name, limit: .max)
+    if isExposed { diagnostics.advice(Self.exposure(of: name)) }
+    return contents
   }
 
   /// The advice about a file that others than its owner can read; messages call it `name`.
@@ -101,15 +112,15 @@ extension SecretSource {
   }
 
   private static func contents(
-    ofFile path: [UInt8], _ name: String
+    ofFile path: [UInt8], _ name: String, limit: Int
   ) throws(SecretError) -> (contents: [UInt8], isExposed: Bool) {
     let file: System.SecretFile
-    do { file = try System.secretFile(path, limit: limit + 2) } catch {
+    do { file = try System.secretFile(path, limit: limit) } catch {
       throw .unusable("\(name): \(error.explanation)")
     }
     switch file {
     case .link: throw .unusable("\(name) is a link; name the file itself")
-    case .notRegular: throw .unusable("\(name) is not a regular file; fd:N reads from a pipe")
+    case .notRegular: throw .unusable("\(name) is not a regular file\(limit == .max ? "" : "; fd:N reads from a pipe")")
     case .contents(let contents, let isExposed): return (contents, isExposed)
     }
   }

@@ -64,7 +64,7 @@ extension Report.Run {
     times[.loopLag] = measured.loopLag
     if plan.connectsOnly { return }
     let isAcknowledged = plan.hasAcknowledgements
-    if plan.hasSubscribers {
+    if plan.followsMessages {
       if !plan.isClosed { times[.endToEnd] = measured.endToEnd }
       times[.endToEndService] = measured.endToEndService
       if plan.routing.fansOut, !plan.isClosed { times[.fanOut] = measured.fanOut }
@@ -103,6 +103,7 @@ extension Report.Run {
     ]
     guard plan.hasSubscribers else { return }
     rates[.delivered] = summary.deliveredRate
+    guard plan.followsMessages else { return }
     let deliveries: [CountMetric: Int] = [
       .expected: summary.expected, .delivered: measured.delivered, .lost: summary.lost,
       .undeliverable: summary.undeliverable, .duplicates: measured.duplicates,
@@ -224,10 +225,21 @@ extension LoadPlan {
     }
     add("publishers", "\(publishers.count)")
     add("subscribers", "\(subscribers?.count ?? 0)" + (subscribers?.subscribing?.isShared == true ? " sharing" : ""))
-    if case .numbered(let topics) = publishing.topics { add("topics", "\(topics.count)") }
-    if case .named = publishing.topics { add("to", "\(publishing.topics)") }
-    if case .named? = subscribers?.subscribing?.filters, let filters = subscribers?.subscribing?.filters {
-      add("from", "\(filters)")
+    switch publishing.topics {
+    case .numbered(let topics):
+      add("topics", "\(topics.count)")
+      if topics.names.levels != TopicNames().levels { add("topic levels", "\(topics.names.levels)") }
+      switch topics.names.filter {
+      case .exact: break
+      case .plus: add("filters", "with +")
+      case .hash: add("filters", "with #")
+      }
+    case .named:
+      add("to", "\(publishing.topics)")
+      if let filters = subscribers?.subscribing?.filters { add("from", "\(filters)") }
+    }
+    if let count = subscribers?.subscribing?.idleCount, count > 0 {
+      add("idle subscriptions", Figures.grouped(count))
     }
     let subscribed = subscribers?.subscribing?.qos ?? publishing.qos
     add("QoS", "\(publishing.qos.rawValue)" + (subscribed == publishing.qos ? "" : " to \(subscribed.rawValue)"))
@@ -243,7 +255,7 @@ extension LoadGroup {
     if let publishing {
       words += ["publishing \(publishing.topics)", "QoS \(publishing.qos.rawValue)", "\(publishing.sizeInWords) bytes"]
       if !isClosed { words.append("\(publishing.schedule.rateInWords) messages a second") }
-      words += publishing.detailsInWords.map { "\($0.name) \($0.value)" }
+      words += publishing.detailsInWords.map { $0.value.isEmpty ? $0.name : "\($0.name) \($0.value)" }
     }
     if let subscribing {
       words.append(
@@ -259,12 +271,35 @@ extension LoadGroup {
 
 extension LoadGroup.Publishing {
   fileprivate var sizeInWords: String {
-    size.count == 1 ? "\(size.lowerBound)" : "\(size.lowerBound)..\(size.upperBound)"
+    func text(_ sizes: ClosedRange<Int>) -> String {
+      sizes.count == 1 ? "\(sizes.lowerBound)" : "\(sizes.lowerBound)..\(sizes.upperBound)"
+    }
+    if case .given(let payloads) = payload.content {
+      let sizes = payloads.map { $0.count + payload.leastSize }
+      return text(sizes.min()!...sizes.max()!)
+    }
+    return switch payload.size {
+    case .within(let range): text(range)
+    case .normal(let mean, let deviation): "\(mean)±\(deviation)"
+    }
   }
 
   /// What is not as always.
   fileprivate var detailsInWords: [Report.Item] {
     var items: [Report.Item] = []
+    switch payload.content {
+    case .random: break
+    case .zero: items.append(Report.Item(name: "payloads", value: "of zeros"))
+    case .json: items.append(Report.Item(name: "payloads", value: "of JSON"))
+    case .given(let payloads):
+      items.append(Report.Item(name: "payloads", value: "of \(Figures.grouped(payloads.count)) given"))
+    }
+    if !payload.hasHeader { items.append(Report.Item(name: "without sequence numbers", value: "")) }
+    switch cycle?.popularity {
+    case nil: break
+    case .uniform: items.append(Report.Item(name: "popularity", value: "uniform"))
+    case .zipf(let exponent): items.append(Report.Item(name: "popularity", value: "zipf:\(exponent)"))
+    }
     if let window { items.append(Report.Item(name: "window", value: "\(window)")) }
     switch schedule.arrivals {
     case .constant: break

@@ -145,7 +145,9 @@ struct TextReport {
     func named(_ metrics: [(CountMetric, String)]) -> String {
       metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
     }
-    if sum(.expected) > 0 || sum(.delivered) > 0 {
+    if report.runs.contains(where: { $0.rates[.delivered] != nil && $0.counts[.lost] == nil }) {
+      lines("Payloads do not say which message they are: what became of each, and how long it took, is not known.")
+    } else if sum(.expected) > 0 || sum(.delivered) > 0 {
       lines(
         "deliveries: \(sum(.expected)) expected, \(sum(.delivered)) came, \(sum(.lost)) lost, \(sum(.duplicates)) duplicates, "
           + "\(sum(.reordered)) reordered"
