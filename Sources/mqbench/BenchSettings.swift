@@ -28,8 +28,8 @@ struct BenchSettings: Sendable {
           OptionDescription(long: "forward", section: .messages, summary: "forward messages to subscribers")
         ) { $0 = true }
       ]) { $1(&$0.forwards) } + Options(LoadSettings.options) { $1(&$0.load) }
-      + Options(LoadSettings.shardOptions) { $1(&$0.load) }
       + Options(WorkloadSettings.options) { $1(&$0.load.workload) }
+      + Options(LoadSettings.shardOptions) { $1(&$0.load) }
       + Options(Observation.options) { $1(&$0.load.observation) }
       + Options(ReportSettings.options) { $1(&$0.report) }
       + Options(scenarioDescription) { (settings, value) throws(UsageError) in settings.scenarioFile = value }

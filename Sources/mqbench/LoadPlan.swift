@@ -59,6 +59,9 @@ struct LoadPlan: Sendable {
   var windowStart: Int64 { ramp + warmUp.nanoseconds }
   var windowEnd: Int64 { windowStart + duration.nanoseconds }
 
+  /// Whether a message that was due at this time counts. In a closed loop nothing is due, and all count.
+  func isMeasured(dueAt time: Int64) -> Bool { isClosed || time >= windowStart && time < windowEnd }
+
   /// Seconds before the window, the first of which may be short.
   var leadSeconds: Int { Int((windowStart + 999_999_999) / 1_000_000_000) }
 

@@ -55,14 +55,16 @@ struct Measurement {
     _ load: LoadSettings, _ shard: Shard?, _ connections: [ConnectionPlan]
   ) throws(UsageError) -> [LoadGroup] {
     if settings.scenario == nil {
-      if command == .connect { return try load.part(shard, .connecting).connectGroups(connections[0], diagnostics) }
+      if command == .connect {
+        return try load.part(shard, .connecting).connectGroups(connections[0], diagnostics)
+      }
       return try load.part(shard, .publishersAndSubscribers).groups(connections[0], diagnostics)
     }
     var groups: [LoadGroup] = []
     for (number, group) in settings.groups.enumerated() {
       do throws(UsageError) {
-        groups.append(
-          try group.settings.load.part(shard, .group).group(group.name, number, connections[number], diagnostics))
+        let part = try group.settings.load.part(shard, .group)
+        groups.append(try part.group(group.name, number, connections[number], diagnostics))
       } catch {
         throw error.at("[\(group.name)]")
       }

@@ -74,8 +74,9 @@ extension LoadSettings {
         details: """
           All parts are started with the same options but for I, and {--start-at} lets them begin together; merge puts their reports \
           together. Publishers, subscribers, topics and clients are divided as evenly as may be, and rates as the clients are; the runs \
-          of {--runs} begin as long after one another as a run can take at most. {--identities} has the lines of all parts. Each part has topics of its own (typed ones need %r) and \
-          measures its own messages by its own clock, so that clocks of two machines are never compared.
+          of {--runs} begin as long after one another as a run can take at most. {--identities} has the lines of all parts. Each part \
+          has topics of its own (typed ones need %r) and measures its own messages by its own clock, so that clocks of two machines \
+          are never compared.
           """)
     ) { (settings, value) throws(UsageError) in settings.shard = try value.shard() },
     Option(
@@ -84,8 +85,8 @@ extension LoadSettings {
         summary: "let the arrivals begin at 14:30, 14:30:05 or 2026-11-22T14:30:05Z",
         details: """
           Of connect, the first connection. A time of day is in UTC, for machines may be in different zones, and the next one is meant \
-          unless it was within the last hour. A time that has passed is refused, and so is one before which the clients cannot be connected. When connecting takes \
-          longer than it should, the report says by how much the arrivals began too late.
+          unless it was within the last hour. A time that has passed is refused, and so is one before which the clients cannot be \
+          connected. When connecting takes longer than it should, the report says by how much the arrivals began too late.
           """)
     ) { (settings, value) throws(UsageError) in settings.startTime = try value.startTime(.now) },
   ]

@@ -164,15 +164,22 @@ struct Sink: ~Copyable {
     }
     guard forwards else { return }
     let route = route(message.topic, peer)
-    for target in routes[route].targets where !target.peer.isGone {
-      let qos = min(message.qos.rawValue, target.qos.rawValue) == 0 ? QoS.atMostOnce : min(message.qos, target.qos)
-      try target.peer.output.appendPublish(
-        topic: message.topic, payload: message.payload, qos: qos, retain: false, isDuplicate: false,
-        packetIdentifier: qos == .atMostOnce ? 0 : target.peer.nextIdentifier(), properties: noProperties,
-        topicAlias: nil,
-        version: target.peer.version)
-      wrote(target.peer)
+    for target in routes[route].targets { try forward(message, to: target) }
+    for share in routes[route].shares.indices {
+      let members = routes[route].shares[share].count
+      try forward(message, to: routes[route].shares[share][routes[route].turn % members])
     }
+    routes[route].turn &+= 1
+  }
+
+  private mutating func forward(_ message: MessageView, to target: Target) throws(ProtocolError) {
+    guard !target.peer.isGone else { return }
+    let qos = min(message.qos.rawValue, target.qos.rawValue) == 0 ? QoS.atMostOnce : min(message.qos, target.qos)
+    try target.peer.output.appendPublish(
+      topic: message.topic, payload: message.payload, qos: qos, retain: false, isDuplicate: false,
+      packetIdentifier: qos == .atMostOnce ? 0 : target.peer.nextIdentifier(), properties: noProperties,
+      topicAlias: nil, version: target.peer.version)
+    wrote(target.peer)
   }
 
   // MARK: - Routes
@@ -182,10 +189,15 @@ struct Sink: ~Copyable {
   /// Counts up when subscribers change, which makes all routes void.
   private var generation = 0
 
+  private typealias Target = (peer: Peer, qos: QoS)
+
   private struct Route {
     var topic: [UInt8]
-    var generation: Int
-    var targets: [(peer: Peer, qos: QoS)]
+    var generation = -1
+    var targets: [Target] = []
+    /// Those that share a subscription get messages in turn.
+    var shares: [[Target]] = []
+    var turn = 0
   }
 
   private var routes: [Route] = []
@@ -199,7 +211,7 @@ struct Sink: ~Copyable {
     }
     let name = Array(topic)
     if let place = places[name] { return fresh(place, peer) }
-    routes.append(Route(topic: name, generation: -1, targets: []))
+    routes.append(Route(topic: name))
     places[name] = routes.count - 1
     return fresh(routes.count - 1, peer)
   }
@@ -208,12 +220,22 @@ struct Sink: ~Copyable {
     peer.lastRoute = place
     if routes[place].generation != generation {
       routes[place].generation = generation
-      let topic = routes[place].topic
-      routes[place].targets = topic.withUnsafeBytes { topic in
-        subscribers.filter { $0.filter.matches(topic) }.map { ($0.peer, $0.qos) }
-      }
+      (routes[place].targets, routes[place].shares) = targets(of: routes[place].topic)
     }
     return place
+  }
+
+  private func targets(of topic: [UInt8]) -> ([Target], [[Target]]) {
+    var (targets, shares): ([Target], [TopicFilter: [Target]]) = ([], [:])
+    for subscriber in subscribers where topic.withUnsafeBytes({ subscriber.filter.matches($0) }) {
+      let target = (subscriber.peer, subscriber.qos)
+      if subscriber.filter.isShared {
+        shares[subscriber.filter, default: []].append(target)
+      } else {
+        targets.append(target)
+      }
+    }
+    return (targets, Array(shares.values))
   }
 
   // MARK: - Output

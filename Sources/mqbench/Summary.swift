@@ -212,8 +212,9 @@ struct Summary: Sendable {
         common[publisher.group.number]
         ?? rule.topics(of: publisher.index, run: Routing.run).map { plan.routing.recipients(of: $0) }
       if rule.isCommon { common[publisher.group.number] = recipients }
-      let deliveries = recipients.enumerated().map { topic, recipients in
-        recipients.map { delivered(to: $0, publisher, topic, subscribers) }
+      var deliveries: [[Delivered]] = []
+      for (topic, recipients) in recipients.enumerated() {
+        deliveries.append(recipients.map { delivered(to: $0, publisher, topic, subscribers) })
       }
       compare(publisher, deliveries)
     }
@@ -225,7 +226,20 @@ struct Summary: Sendable {
     var outages: [ClosedRange<Int64>] = []
   }
 
-  private func delivered(
+  /// Counts what several of those that share a subscription have received.
+  private mutating func countDuplicates(_ all: [BitSet], _ publisher: Publisher, _ topic: Int) {
+    for sequence in 0..<publisher.next {
+      let place = publisher.place(of: sequence)
+      guard place.topic == topic, plan.isMeasured(dueAt: publisher.due(sequence)) else { continue }
+      let copies = all.count { $0.contains(place.index) }
+      guard copies > 1 else { continue }
+      measured.duplicates += copies - 1
+      measured.delivered -= copies - 1
+      groups[Int(publisher.group.number)].measured.delivered -= copies - 1
+    }
+  }
+
+  private mutating func delivered(
     to recipient: Routing.Recipient, _ publisher: Publisher, _ topic: Int, _ subscribers: [Subscriber?]
   ) -> Delivered {
     switch recipient {
@@ -233,11 +247,11 @@ struct Summary: Sendable {
       guard let subscriber = subscribers[number] else { return Delivered(seen: BitSet()) }
       return Delivered(seen: subscriber.seen(of: publisher.number, on: topic), outages: subscriber.outages)
     case .share(let share):
-      // Any of them will do.
+      // Any of them will do, and one is enough.
+      let all = plan.routing.shares[share].compactMap { subscribers[$0]?.seen(of: publisher.number, on: topic) }
       var seen = BitSet()
-      for number in plan.routing.shares[share] {
-        if let subscriber = subscribers[number] { seen.formUnion(subscriber.seen(of: publisher.number, on: topic)) }
-      }
+      for one in all { seen.formUnion(one) }
+      if all.reduce(0, { $0 + $1.count }) > seen.count { countDuplicates(all, publisher, topic) }
       return Delivered(seen: seen)
     }
   }
