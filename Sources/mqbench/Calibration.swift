@@ -53,6 +53,23 @@ struct Calibration {
   }
 }
 
+extension LoadPlan {
+  /// Refuses what there can be no sink for.
+  func checkCalibration() throws(UsageError) {
+    for group in groups {
+      let client = group.client
+      if client.proxy != nil { throw UsageError("--calibrate: there is no proxy between mqbench and its sink") }
+      if client.tls?.sharedKey != nil {
+        throw UsageError("--calibrate: the sink speaks TLS with certificates, not with --psk")
+      }
+      if (client.tls == nil) != (self.client.tls == nil) || (client.webSocket == nil) != (self.client.webSocket == nil)
+      {
+        throw UsageError("--calibrate: the sink cannot be talked to in several ways, as the broker is")
+      }
+    }
+  }
+}
+
 extension Measurement {
   /// Puts the same load on a sink in a process of its own. Nil when a signal came.
   ///
@@ -66,7 +83,8 @@ extension Measurement {
       output: .null,
       errors: .null)
     defer { sink.terminate() }
-    var plan = plan.connecting(to: .tcp(host: "127.0.0.1", port: listener.port)).changingClients { client in
+    var plan = plan.changingClients { client in
+      client.endpoint = .tcp(host: "127.0.0.1", port: listener.port)
       client.tls = client.tls.map { Self.tls($0, agreed) }
     }
     plan.startTime = nil

@@ -109,11 +109,6 @@ struct LoadPlan: Sendable {
     return plan
   }
 
-  /// For another broker.
-  func connecting(to endpoint: Endpoint) -> LoadPlan {
-    changingClients { $0.endpoint = endpoint }
-  }
-
   /// With something else in the settings of all clients.
   func changingClients(_ change: (inout ClientSettings) -> Void) -> LoadPlan {
     var plan = self

@@ -147,12 +147,7 @@ struct Measurement {
 
   func load() throws(UsageError) -> ExitStatus {
     var plan = try plan(settings.load)
-    if settings.report.calibrates {
-      if plan.client.proxy != nil { throw UsageError("--calibrate: there is no proxy between mqbench and its sink") }
-      if plan.client.tls?.sharedKey != nil {
-        throw UsageError("--calibrate: the sink speaks TLS with certificates, not with --psk")
-      }
-    }
+    if settings.report.calibrates { try plan.checkCalibration() }
     var summaries: [Summary] = []
     var failure: ExitStatus?
     let count = settings.report.runs ?? 1

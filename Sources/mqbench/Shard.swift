@@ -28,18 +28,16 @@ extension LoadSettings {
   /// Clients and topics are divided as evenly as may be, and rates as the publishers are, so that each of them publishes as often as
   /// it would in the whole load.
   func part(_ shard: Shard?, _ kind: Clients) throws(UsageError) -> LoadSettings {
-    var part = self
-    part.shard = shard
-    guard let shard else { return part }
+    guard let shard else { return self }
     for pattern in published + subscribed where !pattern.isOfRun {
       throw UsageError("--shard: \(pattern) would be the same in all parts: %r in it makes it each part's own")
     }
-    part.workload.idleCount = shard.share(of: workload.idleCount)
+    var part = self
     let all: Int
     switch kind {
     case .connecting:
-      part.clients = try shard.divide(clients ?? Self.connectingClients, "clients")
-      return part
+      all = clients ?? Self.connectingClients
+      part.clients = try shard.divide(all, "clients")
     case .group:
       all = clients ?? 1
       part.clients = try shard.divide(all, "clients")
@@ -51,6 +49,7 @@ extension LoadSettings {
     }
     let own = shard.share(of: all)
     part.firstPublisher = shard.first(of: all)
+    part.workload.idleCount = shard.share(of: workload.idleCount)
     if case .rate(let rate) = pace { part.pace = .rate(rate * Double(own) / Double(all)) }
     if case .bursts(let size) = arrivals {
       // Otherwise the parts would draw apart with time.
@@ -74,8 +73,9 @@ extension LoadSettings {
         details: """
           All parts are started with the same options but for I, and {--start-at} lets them begin together; merge puts their reports \
           together. Publishers, subscribers, topics and clients are divided as evenly as may be, and rates as the clients are; the runs \
-          of {--runs} begin as long after one another as a run can take at most. Each part has topics of its own (typed ones need %r) and \
-          measures its own messages by its own clock, so that clocks of two machines are never compared.
+          of {--runs} begin as long after one another as a run can take at most. {--identities} has the lines of all parts. Each part \
+          has topics of its own (typed ones need %r) and measures its own messages by its own clock, so that clocks of two machines \
+          are never compared.
           """)
     ) { (settings, value) throws(UsageError) in settings.shard = try value.shard() },
     Option(
@@ -84,8 +84,8 @@ extension LoadSettings {
         summary: "let the arrivals begin at 14:30, 14:30:05 or 2026-11-22T14:30:05Z",
         details: """
           Of connect, the first connection. A time of day is in UTC, for machines may be in different zones, and the next one is meant \
-          unless it was within the last hour. A time that has passed is refused, and so is one before which the clients cannot be connected. When connecting takes \
-          longer than it should, the report says by how much the arrivals began too late.
+          unless it was within the last hour. A time that has passed is refused, and so is one before which the clients cannot be \
+          connected. When connecting takes longer than it should, the report says by how much the arrivals began too late.
           """)
     ) { (settings, value) throws(UsageError) in settings.startTime = try value.startTime(.now) },
   ]

@@ -25,6 +25,7 @@ public enum OptionsFile {
     public var name: String?
     /// Where its name stands, for messages.
     public var place: String
+    /// Its options, in their order.
     public var uses: [OptionUse] = []
     /// The numbers of the lines that its options stand in, from 1 on.
     public var lines: [Int] = []

@@ -14,5 +14,7 @@ public struct UsageError: Error, Hashable, Sendable {
   }
 
   /// The same mistake with its place in front: an option, a line of a file, a variable.
-  public func at(_ place: String) -> UsageError { place.isEmpty ? self : UsageError("\(place): \(message)", status: status) }
+  public func at(_ place: String) -> UsageError {
+    place.isEmpty ? self : UsageError("\(place): \(message)", status: status)
+  }
 }

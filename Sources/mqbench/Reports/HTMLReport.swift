@@ -60,7 +60,7 @@ struct HTMLReport {
     items("Where", report.environment)
     definitions()
     put(
-      "<footer>Written by mqbench, mqtools \(escaped(report.version)). All times are by one monotonic clock of one process.</footer>"
+      "<footer>Written by mqbench, mqtools \(escaped(report.version)). The times of each message are by the monotonic clock of one process.</footer>"
     )
     put("</main>\n</body>\n</html>")
   }

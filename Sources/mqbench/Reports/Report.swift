@@ -91,7 +91,10 @@ struct Report: Sendable {
   }
 
   /// The scenario as one reads it aloud: `10 publishers, 10 subscribers, 10 topics, QoS 1, 64 bytes, 1,000 messages a second`.
-  var sentence: String { (shards.map { "\($0.text) of " } ?? "") + Self.sentence(scenario) }
+  var sentence: String { partText + Self.sentence(scenario) }
+
+  /// `shard 2 of 4 of `, before what the load is; nothing when that is what was done.
+  var partText: String { shards.map { "\($0.text) of " } ?? "" }
 
   static func sentence(_ scenario: [Item]) -> String {
     scenario.map { item in

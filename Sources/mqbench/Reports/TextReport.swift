@@ -47,7 +47,7 @@ struct TextReport {
     if report.scenarioText.isEmpty {
       lines("mqbench \(command): \(Self.safe(report.sentence))\(runs)")
     } else {
-      line("mqbench \(command): a scenario\(runs)")
+      line("mqbench \(command): \(report.partText)a scenario\(runs)")
       for item in report.scenario { lines(Self.safe("\(item.name): \(item.value)")) }
     }
     func value(_ name: String) -> String? { report.environment.first { $0.name == name }.map { Self.safe($0.value) } }
