@@ -1,5 +1,5 @@
 /// A Unicode scalar where it stands in bytes from elsewhere.
-struct UTF8Scalar {
+package struct UTF8Scalar {
   let value: UInt32
   /// The length of its UTF-8.
   let count: Int
@@ -30,7 +30,10 @@ struct UTF8Scalar {
 
   /// Whether a terminal would not show it but obey it: control characters, and those that turn the writing direction.
   /// None of them is beyond U+FFFF.
-  var steersTerminals: Bool {
+  var steersTerminals: Bool { Self.steersTerminals(value) }
+
+  /// The same of a scalar's number.
+  package static func steersTerminals(_ value: UInt32) -> Bool {
     switch value {
     case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
     default: false

@@ -96,12 +96,11 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
   case corrupted, foreign, refused
   case withoutSubscribers = "without_subscribers"
   case inDoubt = "in_doubt"
-  case undeliverable
+  case undeliverable, clients, connected
   case lostConnections = "lost_connections"
   case failedAttempts = "failed_attempts"
   case publishBytes = "publish_bytes"
   case publishBytesReceived = "publish_bytes_received"
-  case clients, connected
 
   var definition: String {
     switch self {

@@ -1,3 +1,5 @@
+internal import CommandLineTool
+
 /// A picture of lines over two axes as SVG, in the colours of the page that it stands in.
 struct Plot {
   /// How values lie on an axis.
@@ -186,11 +188,8 @@ enum HTML {
       case "'": escaped += "&#39;"
       case "\t", "\n": escaped.unicodeScalars.append(scalar)
       default:
-        // Bidirectional overrides would show one text as another.
-        let isHarmful =
-          scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x202A...0x202E).contains(scalar.value)
-          || (0x2066...0x2069).contains(scalar.value)
-        escaped.unicodeScalars.append(isHarmful ? "\u{FFFD}" : scalar)
+        // What turns the writing direction would show one text as another.
+        escaped.unicodeScalars.append(UTF8Scalar.steersTerminals(scalar.value) ? "\u{FFFD}" : scalar)
       }
     }
     return escaped

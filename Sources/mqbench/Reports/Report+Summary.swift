@@ -128,7 +128,9 @@ extension Report.Run {
     func add(_ name: String, _ value: String) { items.append(Report.Item(name: name, value: value)) }
     let evidence = summary.evidence
     func percent(_ share: Double) -> String { Figures.decimals(share * 100, 2) + " %" }
-    if !evidence.isClosed { add("sent of offered", percent(evidence.achieved)) }
+    if !evidence.isClosed {
+      add(summary.plan.connectsOnly ? "accepted of tried" : "sent of offered", percent(evidence.achieved))
+    }
     if let slope = summary.steadiness.slope {
       add("backlog grew by", "\(Figures.decimals(slope, 2)) messages a second")
     }

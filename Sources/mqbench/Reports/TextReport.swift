@@ -87,7 +87,7 @@ struct TextReport {
       let seconds = Self.patience(report)
       line(">\(seconds)s is > \(seconds) s (lost): so many never came that the percentile falls among them")
     }
-    if report.isClosed { line("A closed loop: service times only, which say nothing of the latency under a load.") }
+    if report.isClosed { line("A closed loop: times since sent, which do not tell how a given load would fare.") }
     line()
   }
 
@@ -173,7 +173,7 @@ struct TextReport {
   private mutating func groups(_ report: Report) {
     guard let first = report.runs.first, !first.groups.isEmpty else { return }
     line()
-    let counts: [CountMetric] = [.offered, .sent, .expected, .delivered, .lost].filter {
+    let counts: [CountMetric] = [.offered, .expected, .delivered, .lost].filter {
       first.groups[0].counts[$0] != nil
     }
     let heads = counts.map { $0 == .offered ? "due" : $0 == .delivered ? "came" : $0.rawValue } + ["p50", "p99", "max"]
