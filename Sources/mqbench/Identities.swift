@@ -22,12 +22,6 @@ struct Identities: Sendable {
   /// Those behind the first ones.
   func dropFirst(_ count: Int) -> Identities { Identities(identities.dropFirst(count)) }
 
-  /// Those of a part of the load: each part has others.
-  func part(_ shard: Shard) -> Identities {
-    let rows = stride(from: shard.number - 1, to: count, by: shard.count)
-    return Identities(ArraySlice(rows.map { identities[identities.startIndex + $0] }))
-  }
-
   var count: Int { identities.count }
   var haveCertificates: Bool { identities.contains { $0.certificate != nil } }
 
@@ -113,25 +107,27 @@ struct Identities: Sendable {
 
 extension [LoadGroup] {
   /// Reads who the clients are; groups with the same table take its lines one after the other.
-  mutating func readIdentities(_ shard: Shard?, _ diagnostics: Diagnostics) throws(UsageError) {
+  ///
+  /// - Parameters:
+  ///   - whole: the groups of the whole load. Those of a shard have the lines that their clients have there.
+  mutating func readIdentities(
+    _ shard: Shard?, of whole: [LoadGroup], _ diagnostics: Diagnostics
+  ) throws(UsageError) {
     /// What of each table nobody has taken.
     var tables: [[UInt8]: Identities] = [:]
     for index in indices {
       guard let path = self[index].identitiesFile else { continue }
       do throws(UsageError) {
-        if tables[path] == nil {
-          let all = try Identities(file: path, diagnostics)
-          tables[path] = shard.map(all.part) ?? all
-        }
-        guard let table = tables[path], table.count >= self[index].count else {
-          throw UsageError(
-            "\(self[index].name) need \(self[index].count) lines, and \(tables[path]?.count ?? 0) are left for them")
+        if tables[path] == nil { tables[path] = try Identities(file: path, diagnostics) }
+        let count = whole[index].count
+        guard let table = tables[path], table.count >= count else {
+          throw UsageError("\(self[index].name) need \(count) lines, and \(tables[path]?.count ?? 0) are left for them")
         }
         if table.haveCertificates, self[index].client.tls == nil {
           throw UsageError("there are certificates in it, and no TLS: --tls asks for it")
         }
-        self[index].identities = table
-        tables[path] = table.dropFirst(self[index].count)
+        self[index].identities = table.dropFirst(shard?.first(of: count) ?? 0)
+        tables[path] = table.dropFirst(count)
       } catch {
         throw UsageError("--identities: \(error.message)")
       }

@@ -28,13 +28,14 @@ struct Measurement {
   func plan(_ load: LoadSettings, at broker: BrokerURL? = nil) throws(UsageError) -> LoadPlan {
     let connections = try connectionPlans(broker)
     var own = try groups(load, load.shard, connections)
-    try own.readIdentities(load.shard, diagnostics)
+    let all = load.shard == nil ? own : try groups(load, nil, connections)
+    try own.readIdentities(load.shard, of: all, diagnostics)
     try own.checkDescriptors()
     try own.checkPorts()
     var plan = try plan(load, own)
     var whole = plan
     if let shard = load.shard {
-      whole = try self.plan(load, try groups(load, nil, connections))
+      whole = try self.plan(load, all)
       plan.part = LoadPlan.Part(shard: shard, scenario: whole.scenario)
       // All parts are done with connecting at the same time.
       plan.connectRate *= Double(plan.clientCount) / Double(whole.clientCount)

@@ -14,11 +14,14 @@ struct BenchShardTests {
     let broker = try RealBroker()
     let folder = try TemporaryFolder()
     let start = start(in: 7)
+    let names = (0..<5).map { "pub\($0)" } + (0..<5).map { "sub\($0)" }
+    let table = try folder.write("names", "id\n" + names.joined(separator: "\n"))
     let parts = try (1...2).map { number in
       try ToolProcess(
         "mqbench",
         ["load"] + broker.options + [
-          "--publishers", "5", "--subscribers", "6", "--topics", "5", "--rate", "500", "--warm-up", "0", "--duration",
+          "--publishers", "5", "--subscribers", "5", "--topics", "5", "--identities", table, "--rate", "500",
+          "--warm-up", "0", "--duration",
           "2",
           "--shard", "\(number)/2", "--start-at", start, "--save", folder.path("\(number).json"), "--json",
         ])
@@ -30,6 +33,7 @@ struct BenchShardTests {
       #expect(report.text.contains(start.dropLast()), "\(start)")
       #expect(report.counts("foreign", "lost") == [0, 0])
     }
+    for name in names { #expect(broker.log.split(separator: " as \(name) ").count == 2, "\(name)") }
     let merged = try ToolProcess.run(
       "mqbench", ["merge", folder.path("2.json"), folder.path("1.json"), "--json", "--save", folder.path("whole.html")])
     #expect(merged.end == .exited(0) && merged.errorText == "")
