@@ -30,7 +30,7 @@ struct ShardTests {
     }
     var first = 0
     for part in parts {
-      #expect(part.firstClient == first)
+      #expect(part.firstPublisher == first)
       first += part.publishers
     }
     #expect(try shards.map { try load.part($0, .connecting).clients ?? 0 }.reduce(0, +) == 20)
@@ -85,7 +85,7 @@ struct ShardTests {
       Schedule(
         publishers: load.publishers, messagesPerSecond: load.pace.rate(load.publishers), arrivals: load.arrivals,
         seed: 7,
-        firstPublisher: load.firstClient)
+        firstPublisher: load.firstPublisher)
     }
     let whole = schedule(load)
     var seen = Set<[Int64]>()
@@ -94,7 +94,7 @@ struct ShardTests {
       let part = try load.part(shard, .publishersAndSubscribers)
       for publisher in 0..<part.publishers {
         let times = (0..<100).map { schedule(part).due(publisher, $0) }
-        let same = (0..<100).map { whole.due(part.firstClient + publisher, $0) }
+        let same = (0..<100).map { whole.due(part.firstPublisher + publisher, $0) }
         // The rate is kept in whole messages per million seconds.
         #expect(zip(times, same).allSatisfy { abs($0 - $1) < 1000 })
         seen.insert(times)
