@@ -104,7 +104,8 @@ struct SeriesTable: Sendable {
 
   /// Whether a topic is about more time than a run has: mosquitto's averages over minutes, and how long a broker is up.
   private static func isSlow(_ name: String) -> Bool {
-    name.hasPrefix("$SYS/") && (name.contains("/load/") || name.contains("/uptime"))
+    let levels = name.split(separator: "/")
+    return levels.first == "$SYS" && levels.contains { $0 == "load" || $0.hasPrefix("uptime") }
   }
 
   private static func processFigures(
