@@ -3,6 +3,12 @@ final class PayloadMaker {
   private let rule: PayloadRule
   private let seed: UInt64
   private let leastSize: Int
+  /// What the rule says, looked at for each message: the only size, if there is no other; whether payloads are parts of the memory
+  /// as it is, and how much of it they may begin in.
+  private let size: Int?
+  private let isPlain: Bool
+  private let hasHeader: Bool
+  private let startMask: Int
   private let memory: UnsafeMutableRawBufferPointer
   /// What payloads of JSON have between their brackets: numbers of five digits with commas behind them.
   private let numbers: [UInt8]
@@ -15,6 +21,17 @@ final class PayloadMaker {
     self.rule = rule
     self.seed = seed
     leastSize = rule.leastSize
+    hasHeader = rule.hasHeader
+    if case .within(let range) = rule.size, range.count == 1 {
+      size = max(leastSize, range.lowerBound)
+    } else {
+      size = nil
+    }
+    switch rule.content {
+    case .random: (isPlain, startMask) = (true, (Self.spread - 1) & ~15)
+    case .zero: (isPlain, startMask) = (true, 0)
+    case .json, .given: (isPlain, startMask) = (false, 0)
+    }
     let most = max(rule.mostSize, leastSize)
     switch rule.content {
     case .random:
@@ -52,26 +69,31 @@ final class PayloadMaker {
 
   /// The payload of a message; valid until the next one.
   func payload(_ header: MessageHeader) -> UnsafeRawBufferPointer {
-    let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
-    if case .given(let payloads) = rule.content {
-      let given = payloads[(publisher + sequence) % payloads.count]
-      let payload = UnsafeMutableRawBufferPointer(rebasing: memory[..<(leastSize + given.count)])
-      UnsafeMutableRawBufferPointer(rebasing: payload[leastSize...]).copyBytes(from: given)
-      if rule.hasHeader { header.write(to: payload, count: payload.count) }
-      return UnsafeRawBufferPointer(payload)
-    }
-    let size = max(leastSize, rule.size.bytes(publisher, sequence, seed: seed))
-    if case .json = rule.content { return json(header, size) }
-    var start = 0
-    if case .random = rule.content { start = (sequence &* 4099) & (Self.spread - 1) & ~15 }
+    guard isPlain else { return made(header) }
+    let size = size ?? drawnSize(header)
+    let start = (Int(header.sequence) &* 4099) & startMask
     let payload = UnsafeMutableRawBufferPointer(rebasing: memory[start..<(start + size)])
-    if rule.hasHeader { header.write(to: payload, count: size) }
+    if hasHeader { header.write(to: payload, count: size) }
+    return UnsafeRawBufferPointer(payload)
+  }
+
+  private func drawnSize(_ header: MessageHeader) -> Int {
+    max(leastSize, rule.size.bytes(Int(header.publisher), Int(header.sequence), seed: seed))
+  }
+
+  /// One that is put together.
+  private func made(_ header: MessageHeader) -> UnsafeRawBufferPointer {
+    guard case .given(let payloads) = rule.content else { return json(header, size ?? drawnSize(header)) }
+    let given = payloads[(Int(header.publisher) + Int(header.sequence)) % payloads.count]
+    let payload = UnsafeMutableRawBufferPointer(rebasing: memory[..<(leastSize + given.count)])
+    UnsafeMutableRawBufferPointer(rebasing: payload[leastSize...]).copyBytes(from: given)
+    if hasHeader { header.write(to: payload, count: payload.count) }
     return UnsafeRawBufferPointer(payload)
   }
 
   private func json(_ header: MessageHeader, _ size: Int) -> UnsafeRawBufferPointer {
     let payload = UnsafeMutableRawBufferPointer(rebasing: memory[..<size])
-    if rule.hasHeader { header.writeJSON(to: payload, count: size) }
+    if hasHeader { header.writeJSON(to: payload, count: size) }
     let tail = PayloadRule.jsonTail.count
     let count = size - leastSize
     let body = UnsafeMutableRawBufferPointer(rebasing: payload[(leastSize - tail)..<(size - tail)])

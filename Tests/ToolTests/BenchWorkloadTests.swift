@@ -180,6 +180,29 @@ struct BenchWorkloadTests {
     }
   }
 
+  @Test("each client connects with the certificate of its line", .needs("mosquitto"))
+  func certificates() throws {
+    let certificates = try Certificates.shared()
+    let listener = RealBroker.Listener.tls(
+      try certificates.issue(),
+      lines: ["cafile \(certificates.root.certificate)", "require_certificate true", "use_identity_as_username true"])
+    let broker = try RealBroker(listeners: [listener])
+    let lines = try ["one", "two", "three"].map { name in
+      let pair = try certificates.issue("/CN=\(name)")
+      return "\(pair.certificate),\(pair.key)\n"
+    }
+    let table = try broker.folder.write("clients.csv", "cert,key\n" + lines.joined())
+    let words = ["load", "-h", "127.0.0.1", "--publishers", "2", "--subscribers", "1", "--identities", table]
+    let tool = try ToolProcess.run(
+      "mqbench",
+      words + ["-p", "\(broker.port(of: listener))", "--cafile", certificates.root.certificate] + Self.short)
+    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect(try BenchReport(tool).counts("delivered", "lost") == [100, 0])
+    for name in ["one", "two", "three"] { #expect(broker.log.contains("u'\(name)'"), "\(broker.log)") }
+    let plain = try ToolProcess.run("mqbench", words)
+    #expect(plain.errorText.contains("--identities: there are certificates in it, and no TLS"), "\(plain.errorText)")
+  }
+
   @Test("clients connect from the addresses in turn", .needs("mosquitto"))
   func addresses() throws {
     let broker = try RealBroker()
@@ -191,6 +214,7 @@ struct BenchWorkloadTests {
       #expect(log.components(separatedBy: "New client connected from \(address):").count == 4, "\(log)")
     }
     #expect(report.text.contains("broker and mqbench share"))
+    #expect(report.text.contains(#""source addresses":"2""#))
   }
 
   @Test(

@@ -219,12 +219,13 @@ extension LoadPlan {
     if connectsOnly {
       let rate = Figures.decimals(connectRate, connectRate < 10 ? 3 : 0)
       return [("clients", "\(clientCount)"), ("connections a second", rate)].map(Report.Item.init)
+        + groups[0].originsInWords
     }
     var items = clientsInWords
     if isClosed { items.append(Report.Item(name: "closed loop", value: "")) }
     if scenarioText == nil, let publishing = publishings.first {
       if !isClosed { items.append(Report.Item(name: "rate", value: publishing.schedule.rateInWords)) }
-      items += publishing.detailsInWords
+      items += publishing.detailsInWords + groups[0].originsInWords
     }
     let seconds = Double(duration.nanoseconds) / 1e9
     items.append(
@@ -283,10 +284,21 @@ extension LoadGroup {
     if let count = subscribing?.idleCount, count > 0 {
       words.append("\(Figures.grouped(count)) idle subscriptions")
     }
+    words += originsInWords.map { "\($0.name) \($0.value)" }
     if let reconnectInterval {
       words.append("reconnecting every \(Figures.decimals(Double(reconnectInterval) / 1e9, 1)) s")
     }
     return words.joined(separator: ", ")
+  }
+}
+
+extension LoadGroup {
+  /// Who the clients are and where they come from, if that was said.
+  fileprivate var originsInWords: [Report.Item] {
+    var items: [Report.Item] = []
+    if identitiesFile != nil { items.append(Report.Item(name: "identities", value: "from a table")) }
+    if !addresses.isEmpty { items.append(Report.Item(name: "source addresses", value: "\(addresses.count)")) }
+    return items
   }
 }
 
