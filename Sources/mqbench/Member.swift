@@ -88,7 +88,10 @@ final class WorkerGroup {
   let schedule: Schedule
   let qos: QoS
   let retain: Bool
+  let isPublishing: Bool
   private let cycle: TopicCycle?
+  /// Whether each publisher has one topic: there is nothing to be found out then.
+  private let hasOneTopicEach: Bool
   /// Makes what is published; nil where nothing is.
   let payloads: PayloadMaker?
   /// The numbers of its clients.
@@ -103,7 +106,9 @@ final class WorkerGroup {
     self.number = UInt8(number)
     schedule = publishing?.schedule ?? Schedule(publishers: 1, messagesPerSecond: 1)
     (qos, retain) = (publishing?.qos ?? .atMostOnce, publishing?.retain ?? false)
+    isPublishing = publishing != nil
     cycle = publishing?.cycle
+    hasOneTopicEach = publishing.map { $0.cycle == nil && $0.topics.topicCount(of: 0) == 1 } ?? true
     payloads = publishing.map { PayloadMaker($0.payload, seed: $0.schedule.seed) }
     clients = plan.clients
   }
@@ -111,6 +116,7 @@ final class WorkerGroup {
   /// The place of the topic of message `sequence` among those of the client with this number in the group, and how many earlier
   /// messages of that client went there.
   func place(of sequence: Int, from member: Int) -> (topic: Int, index: Int) {
+    if hasOneTopicEach { return (0, sequence) }
     if let cycle { return cycle.place(ofPublisher: member, sequence) }
     let count = publishing?.topics.topicCount(of: member) ?? 1
     return count == 1 ? (0, sequence) : (sequence % count, sequence / count)

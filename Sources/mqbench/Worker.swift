@@ -752,7 +752,7 @@ final class Worker: @unchecked Sendable {
       return
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
-    guard header.group < groups.count, case let group = groups[Int(header.group)], group.publishing != nil,
+    guard header.group < groups.count, case let group = groups[Int(header.group)], group.isPublishing,
       group.clients.contains(publisher)
     else {
       measurements.corrupted += 1
