@@ -21,6 +21,8 @@ public struct ClientSettings: Sendable {
   public var reportVersion: (@Sendable (ProtocolVersion) -> Void)?
   /// TLS, if it is wanted.
   public var tls: TLSConfiguration?
+  /// Keeps what the files of `tls` hold; nil reads them anew for each network connection.
+  public var tlsFiles: TLSFiles?
   /// Told what TLS has agreed on, or what has failed, for each network connection.
   public var reportTLS: (@Sendable (TLSReport) -> Void)?
   /// Whether and when to connect again.

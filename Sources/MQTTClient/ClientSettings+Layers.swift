@@ -4,7 +4,7 @@ extension ClientSettings {
   /// Makes what stands between the network connection, or the proxy, and MQTT, the lowest first; nil when nothing does.
   var layers: Connection.MakeLayers? {
     guard tls != nil || webSocket != nil else { return nil }
-    return { [endpoint, tls, reportTLS, webSocket] () throws(ConnectionError) in
+    return { [endpoint, tls, tlsFiles, reportTLS, webSocket] () throws(ConnectionError) in
       // A unix socket leads to no name that the server could be meant by.
       var (host, port) = ("localhost", UInt16?.none)
       switch endpoint {
@@ -16,9 +16,9 @@ extension ClientSettings {
       var layers: [any Layer] = []
       do throws(TLSFailure) {
         if let tls {
+          let context = if let tlsFiles { try tlsFiles.context(tls) } else { try TLSContext(tls) }
           layers.append(
-            try TLSLayer(
-              try TLSContext(tls), host: host, place: endpoint.description, now: wallClock(), report: reportTLS))
+            try TLSLayer(context, host: host, place: endpoint.description, now: wallClock(), report: reportTLS))
         }
       } catch {
         throw .tls(error)

@@ -2,6 +2,22 @@ internal import COpenSSL
 internal import CSystem
 internal import MQTT
 
+/// Keeps what a configuration's files hold for many clients with the same one, all of one thread: to read the authorities takes longer
+/// than a handshake. Certificates that are renewed meanwhile are not seen.
+public final class TLSFiles: @unchecked Sendable {
+  private var kept: TLSContext?
+
+  /// Nothing is read yet.
+  public init() {}
+
+  func context(_ configuration: TLSConfiguration) throws(TLSFailure) -> TLSContext {
+    if let kept, kept.configuration == configuration { return kept }
+    let context = try TLSContext(configuration)
+    kept = context
+    return context
+  }
+}
+
 /// OpenSSL's part of a configuration: authorities, certificate, key and what may be spoken.
 final class TLSContext {
   let pointer: OpaquePointer

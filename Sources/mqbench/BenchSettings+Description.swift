@@ -74,6 +74,7 @@ extension BenchSettings {
           .init(
             "Five runs, kept for a comparison, and a page.", "mqbench load --runs 5 --save base.json --save base.html"),
           .init("Fail unless the broker is good enough.", "mqbench load --rate 2000 --goal 'p99<20ms loss=0'"),
+          .init("Devices, dashboards and whatever else there is, from a file.", "mqbench load --scenario building.txt"),
           .init(
             "On the second of four machines.",
             "mqbench load --rate 80000 --publishers 400 --subscribers 400 --shard 2/4 --start-at 14:30 --save 2.json"),
@@ -199,6 +200,34 @@ extension BenchSettings {
 
   private static var chapters: [ToolDescription.Chapter] {
     [
+      .init(
+        "SCENARIOS",
+        [
+          """
+          What a command line says of publishers and subscribers, a file says of any number of groups ({--scenario}). Each message is owed \
+          to every client with a subscription that matches its topic, of whatever group, and to one of those that share it. Line by line:
+          """
+        ],
+        entries: [
+          .init("--duration 60", "Before the first group stands what is about the whole run. The command line is stronger."),
+          .init("[devices]", "A group begins. What stands behind its name is stronger than the command line."),
+          .init("--clients 10000", "So many clients are in it; one, if nothing is said."),
+          .init("--publish d/%c/t", "Each of them publishes to a topic of its own: d/0/t, d/1/t and so on."),
+          .init("--every 60s", "Once in a minute, one after the other."),
+          .init("--size 120..400", "Most options about messages and all about the connection go for one group."),
+          .init("[dashboards]", "The next group."),
+          .init("--clients 5", "Five clients ..."),
+          .init("--subscribe d/#", "... that get all messages of the devices. A group can publish and subscribe."),
+          .init("[phones]", "The last group has neither topics nor filters, and is just connected,"),
+          .init("--clients 500", "as many clients,"),
+          .init("--reconnect-every 60s", "each of which leaves and comes again once in a minute."),
+        ],
+        remarks: [
+          """
+          The report has a row for each group that publishes. It keeps the file, without its secrets, so that {--again} needs no other; \
+          goals and search are about all groups together.
+          """
+        ]),
       .init(
         "TIMES",
         [

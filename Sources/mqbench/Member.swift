@@ -96,6 +96,7 @@ final class WorkerGroup {
   let payloads: PayloadMaker?
   /// The numbers of its clients.
   let clients: Range<Int>
+  private let tlsFiles = TLSFiles()
   /// What became of its messages, where that is told of each group.
   var measured = GroupMeasurements()
 
@@ -145,6 +146,7 @@ final class WorkerGroup {
   func client(_ member: Int, comesAgain: Bool = false) -> Client {
     var settings = plan.settings(of: member, run)
     if comesAgain { settings.reconnect = ReconnectPolicy(.forever) }
+    settings.tlsFiles = tlsFiles
     // One of each group tells of all: to look at as many certificates as there are clients takes time.
     if member > 0 { settings.reportTLS = nil }
     let client = Client(settings)
