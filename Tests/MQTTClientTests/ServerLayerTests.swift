@@ -18,15 +18,6 @@ struct ServerLayerTests {
     \r\n
     """
 
-  private static let response = """
-    HTTP/1.1 101 Switching Protocols\r
-    Upgrade: websocket\r
-    Connection: Upgrade\r
-    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
-    Sec-WebSocket-Protocol: mqtt\r
-    \r\n
-    """
-
   private static func opened() throws -> LayerRun {
     var (run, first) = try LayerRun.started(WebSocketServerLayer())
     #expect(first == [])
@@ -41,7 +32,7 @@ struct ServerLayerTests {
   func handshake(size: Int) throws {
     var (run, _) = try LayerRun.started(WebSocketServerLayer())
     let answer = try run.receive(Array(Self.request.utf8) + wire("82 85 37fa213d 7f9f4d5158"), inPiecesOf: size)
-    #expect(answer == Array(Self.response.utf8))
+    #expect(answer == Array(WebSocketLayerTests.response.utf8))
     #expect(run.layer.isOpen && run.up == Array("Hello".utf8))
     #expect(try run.send(Array("Hello".utf8)) == wire("82 05 48656c6c6f"))
     #expect(run.finish() == wire("88 02 03e8") && run.finish() == [])

@@ -20,7 +20,8 @@ import Testing
     WebSocketLayer(settings, host: "broker.example", port: port, random: random())
   }
 
-  private static let response = """
+  /// The answer to the request of RFC 6455, section 1.3, for MQTT.
+  static let response = """
     HTTP/1.1 101 Switching Protocols\r
     Upgrade: websocket\r
     Connection: Upgrade\r

@@ -231,6 +231,14 @@ struct BenchReportTests {
     }
     #expect(commands.count >= 8)
     let folder = try TemporaryFolder()
+    // The scenario that the page explains line by line, with fewer clients.
+    let scenario = page.components(separatedBy: ".SH SCENARIOS")[1].components(separatedBy: ".SH ")[0]
+      .components(separatedBy: ".TP\n").dropFirst().map { entry in
+        entry.prefix { $0 != "\n" }.replacing("\\fB", with: "").replacing("\\fR", with: "").replacing("\\-", with: "-")
+      }
+    #expect(scenario.contains("[devices]") && scenario.contains("--every 60s"))
+    _ = try folder.write(
+      "building.txt", scenario.joined(separator: "\n").replacing("000", with: "").replacing("--every 60s", with: "--every 1s"))
     let environment = [
       "PATH": URL(fileURLWithPath: try locate("mqbench")).deletingLastPathComponent().path + ":/usr/bin:/bin"
     ]
