@@ -104,7 +104,9 @@ extension ConnectionError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .nameNotFound(let host, let reason, let isTemporary):
-      let advice = isTemporary ? "is the network up?" : "is it spelled right?"
+      let advice =
+        host.utf8.contains(UInt8(ascii: ":"))
+        ? "a port goes to -p, a whole URL to --url" : isTemporary ? "is the network up?" : "is it spelled right?"
       return "host name \"\(host)\" cannot be resolved: \(reason) (\(advice))"
     case .serviceNotFound(let name, let reason, let isTemporary):
       let advice = isTemporary ? "is the network up?" : "is the domain right? without --srv its name is that of a host"

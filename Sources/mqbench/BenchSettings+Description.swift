@@ -209,7 +209,8 @@ extension BenchSettings {
           """
         ],
         entries: [
-          .init("--duration 60", "Before the first group stands what is about the whole run. The command line is stronger."),
+          .init(
+            "--duration 60", "Before the first group stands what is about the whole run. The command line is stronger."),
           .init("[devices]", "A group begins. What stands behind its name is stronger than the command line."),
           .init("--clients 10000", "So many clients are in it; one, if nothing is said."),
           .init("--publish d/%c/t", "Each of them publishes to a topic of its own: d/0/t, d/1/t and so on."),
@@ -258,7 +259,7 @@ extension BenchSettings {
           .init(
             "tool",
             """
-            mqbench or its machine: threads were late by more than 1 ms and a tenth of the p99 (at p99), or the part of the send delay in \
+            mqbench or its machine: threads were late by more than 1 ms and a tenth of the p99 (at p99, or where there are fewer than 1,000 samples all at p90), or the part of the send delay in \
             mqbench was more than 1 ms and a twentieth of it, or a thread was busy, or waited for a processor, for more than 85 % of the time in more than 5 % of the \
             slices of 100 ms, or the machine underneath took more than 2 % of the processor time in more than a tenth of the seconds.
             """),

@@ -13,6 +13,8 @@ struct BenchSettings: Sendable {
   var scenarioFile: Argument?
   /// The scenario in it, or in a saved report.
   private(set) var scenario: Scenario?
+  /// The options of the report that is done again.
+  private var savedUses: [OptionUse] = []
   /// The options of a scenario's groups, on top of all others.
   private(set) var groups: [(name: String, settings: BenchSettings)] = []
   var forwards = false
@@ -87,12 +89,12 @@ struct BenchSettings: Sendable {
   /// The settings with those of the report that is to be done again, or of a scenario, underneath.
   private func settings(_ invocation: Invocation) throws(UsageError) -> BenchSettings {
     guard again != nil || scenarioFile != nil else { return self }
-    var uses: [OptionUse] = []
+    var saved: [OptionUse] = []
     var scenario = try scenarioFile.map { (file) throws(UsageError) in try Scenario(file) }
     if let again {
       do throws(UsageError) {
         let report = try JSONReport.read(again.bytes)
-        uses = try SavedOptions.uses(of: report, Self.tool.commandLine.options)
+        saved = try SavedOptions.uses(of: report, Self.tool.commandLine.options)
         if scenario == nil, !report.scenarioText.isEmpty {
           scenario = try Scenario(Array(report.scenarioText.utf8), path: "the saved scenario")
         }
@@ -100,11 +102,12 @@ struct BenchSettings: Sendable {
         throw UsageError("--again: \(error.message)")
       }
     }
-    uses += (scenario?.common ?? []) + invocation.uses
+    let uses = saved + (scenario?.common ?? []) + invocation.uses
     if scenario != nil { try Scenario.check(uses) }
     var settings = BenchSettings()
     try Self.tool.apply(uses, to: &settings)
     settings.scenario = scenario
+    settings.savedUses = saved
     for group in scenario?.groups ?? [] {
       var own = settings
       try Self.tool.apply(group.uses, to: &own)
@@ -115,7 +118,8 @@ struct BenchSettings: Sendable {
 
   private func measurement(_ command: Command, _ invocation: Invocation) throws(UsageError) -> Measurement {
     try Measurement(
-      self, command, invocation, savedOptions: SavedOptions.words(invocation, Self.tool.commandLine.options))
+      self, command, invocation,
+      savedOptions: SavedOptions.words(savedUses + invocation.uses, Self.tool.commandLine.options))
   }
 
   private func runSink(_ invocation: Invocation) throws(UsageError) -> ExitStatus {

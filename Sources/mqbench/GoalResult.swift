@@ -24,14 +24,15 @@ struct GoalResult: Sendable {
       }
     case .connect: (isMet, measured) = Self.judge(goal, report) { ($0.times[.connect] ?? Times()).ended(\.maximum) }
     case .lost:
-      let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
-      isMet = Self.hasExpected(report) ? goal.isMet(by: lost) : nil
-      measured = "\(lost)"
+      let missing = report.runs.reduce(0) { $0 + $1.missing }
+      isMet = Self.hasSubscribers(report) ? goal.isMet(by: missing) : nil
+      measured = Self.hasSubscribers(report) ? "\(missing)" : "nobody subscribes"
     case .lostShare:
-      let lost = report.runs.reduce(0) { $0 + $1.count(.lost) }
-      let expected = max(1, report.runs.reduce(0) { $0 + $1.count(.expected) })
-      isMet = Self.hasExpected(report) ? goal.isMet(by: Int(Double(lost) / Double(expected) * 1e8)) : nil
-      measured = Figures.decimals(Double(lost) / Double(expected) * 100, 4) + " %"
+      let missing = report.runs.reduce(0) { $0 + $1.missing }
+      let came = report.runs.reduce(0) { $0 + $1.count(.delivered) }
+      let share = Double(missing) / Double(max(1, missing + came))
+      isMet = Self.hasSubscribers(report) ? goal.isMet(by: Int(share * 1e8)) : nil
+      measured = Self.hasSubscribers(report) ? Figures.decimals(share * 100, 4) + " %" : "nobody subscribes"
     case .rate:
       let metric = report.runs.contains { $0.rates[.delivered] != nil } ? RateMetric.delivered : .sent
       let rate = Spread.median(report.runs.map { $0.rate(metric) })
@@ -42,13 +43,21 @@ struct GoalResult: Sendable {
     self.isMet = report.verdict == .tool ? nil : isMet
   }
 
-  private static func hasExpected(_ report: Report) -> Bool { report.runs.contains { $0.count(.expected) > 0 } }
+  private static func hasSubscribers(_ report: Report) -> Bool { report.runs.contains { $0.counts[.lost] != nil } }
 
   private static func judge(_ goal: Goal, _ report: Report, _ value: (Report.Run) -> Times.Value) -> (Bool?, String) {
     switch Spread.median(report.runs.map(value)) {
     case .nanoseconds(let time): (goal.isMet(by: Int(time)), "\(Figures.milliseconds(time)) ms")
     case .endless: (goal.isMet(by: .max), "lost")
     case .unknown: (nil, "too few samples")
+    }
+  }
+
+  /// Whether it is about what subscribers get.
+  var isAboutDeliveries: Bool {
+    switch goal.metric {
+    case .lost, .lostShare: true
+    default: false
     }
   }
 
@@ -70,6 +79,12 @@ struct GoalResult: Sendable {
 }
 
 extension Report.Run {
+  /// What was due and did not come, as far as anybody can tell: lost deliveries, and messages in doubt or never sent.
+  fileprivate var missing: Int {
+    let unsent = isClosed ? 0 : max(0, count(.offered) - count(.sent))
+    return count(.lost) + count(.inDoubt) + unsent + (count(.lostConnections) > 0 ? count(.undeliverable) : 0)
+  }
+
   fileprivate var headlineTimes: Times { times[headline] ?? Times() }
 }
 

@@ -68,6 +68,9 @@ struct Identities: Sendable {
         columns = names
         continue
       }
+      if isFirst, fields.count(where: Self.isHeading) > 1 {
+        throw UsageError("line \(line) names columns, and not only such as there are: \(Self.list(Column.allCases))")
+      }
       guard fields.count <= columns.count else {
         throw UsageError("line \(line) has \(fields.count) fields, and the columns are \(Self.list(columns))")
       }
@@ -100,6 +103,12 @@ struct Identities: Sendable {
     case (nil, _?): throw UsageError("line \(line) has key and no cert")
     }
     return identity
+  }
+
+  /// Whether a field is a word that stands at the head of a column: one of them may be somebody's password, two are not.
+  private static func isHeading(_ field: [UInt8]) -> Bool {
+    let words = ["id", "clientid", "client_id", "user", "username", "name", "password", "pass", "pw", "cert", "key"]
+    return words.contains(String(decoding: field, as: UTF8.self).lowercased())
   }
 
   private static func list(_ columns: [Column]) -> String { columns.map(\.rawValue).joined(separator: ",") }

@@ -154,7 +154,9 @@ struct LoadSettings: Sendable {
       throw UsageError("--window: counts unacknowledged messages, and QoS 0 has none")
     }
     if isClosed {
-      let others = [("--rate", isRateGiven), ("--arrivals", arrivals != .constant), ("--ramp", ramp != .zero)]
+      let others = [
+        ("--rate and --every", isRateGiven), ("--arrivals", arrivals != .constant), ("--ramp", ramp != .zero),
+      ]
       if let other = others.first(where: \.1) {
         throw UsageError("\(other.0): nothing is due in a closed loop, which publishes as fast as it can (--closed)")
       }
@@ -262,9 +264,11 @@ struct LoadSettings: Sendable {
         long: "connect-rate", value: .one("N"), section: .time, summary: "connections to begin in a second (500)")
     ) { (settings, value) throws(UsageError) in settings.connectRate = try value.rate() },
     time("warm-up", "time before the window, which does not count (5s)") { $0.warmUp = $1 },
-    time("duration", "length of the window in which messages count (30s), or for which connections are held (1s)") {
-      $0.duration = $1
-    },
+    Option(
+      OptionDescription(
+        long: "duration", value: .one("TIME"), section: .time,
+        summary: "length of the window in which messages count (30s), or for which connections are held (1s)")
+    ) { (settings, value) throws(UsageError) in settings.duration = try value.durationAboveZero() },
     time("drain", "how long messages may come after the window (30s)") { $0.drain = $1 },
     number("threads", "threads to share the clients among (1)", in: 1...64) { $0.threads = $1 },
   ]

@@ -43,8 +43,18 @@ struct Measurement {
     plan.startTime = load.startTime
     try plan.checkStart(.now)
     if !settings.report.isForced { try whole.checkBroker() }
+    if command != .connect { warn(whole) }
     try plan.observation.check()
     return plan
+  }
+
+  /// Says what is allowed, and hardly meant.
+  private func warn(_ plan: LoadPlan) {
+    if plan.publishings.isEmpty {
+      diagnostics.warning("no group publishes anything (see --publish)")
+    } else if plan.hasSubscribers, plan.routing.deliveriesPerMessage == 0 {
+      diagnostics.warning("no filter that is subscribed to matches any topic that is published to")
+    }
   }
 
   private func plan(_ load: LoadSettings, _ groups: [LoadGroup]) throws(UsageError) -> LoadPlan {
@@ -182,8 +192,27 @@ struct Measurement {
       }
     }
     let status = ended(finish(report))
-    if plan.connectsOnly, summaries.allSatisfy({ $0.connected == 0 }) { return .cannotConnect }
-    return failure ?? status
+    return failure ?? (status == .ok ? connectionStatus(summaries, report) : status)
+  }
+
+  /// What lost or refused connections make of the status of a report that is fine otherwise.
+  private func connectionStatus(_ summaries: [Summary], _ report: Report) -> ExitStatus {
+    if summaries.contains(where: \.isInterrupted) { return .ok }
+    func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
+    if report.runs.contains(where: \.isConnect) {
+      let failures = summaries.reduce(into: [:]) { $0.merge($1.measured.failures, uniquingKeysWith: +) }
+      if sum(.connected) == 0, let (failure, count) = failures.max(by: { $0.value < $1.value }) {
+        diagnostics.error("\(failure.reason)" + (failures.count > 1 ? " (\(count) of \(sum(.clients)))" : ""))
+        return failure.status
+      }
+      guard sum(.lostConnections) > 0 else { return .ok }
+      diagnostics.error("\(sum(.lostConnections)) of \(sum(.connected)) connections were lost while they were held")
+      return .connectionLost
+    }
+    let unsent = max(0, sum(.offered) - sum(.sent))
+    guard unsent > 0, sum(.lostConnections) > 0, !report.isClosed else { return .ok }
+    diagnostics.error("connections were lost, and \(unsent) of \(sum(.offered)) messages were never sent")
+    return .connectionLost
   }
 
   /// Saves and prints a report, and judges the goals.
@@ -206,7 +235,9 @@ struct Measurement {
       diagnostics.error(
         report.verdict == .tool
           ? "mqbench or its machine was the limit: whether the broker meets the goals cannot be told"
-          : "too few samples for a goal: measure longer")
+          : goals.contains { $0.isMet == nil && $0.isAboutDeliveries }
+            ? "nobody subscribes: whether anything is lost cannot be told"
+            : "too few samples for a goal: measure longer")
     }
     return status
   }

@@ -1,3 +1,4 @@
+internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
@@ -67,6 +68,8 @@ struct Measurements: Sendable {
   var socketBytes = SocketBytes()
   var socketTime = Duration.zero
   var lostConnections = 0
+  /// Clients that left and came again by plan, while the window was open.
+  var reconnections = 0
   /// Attempts to connect that failed, by stage and reason.
   var failures: [ConnectFailure: Int] = [:]
   /// TCP segments from the start of the arrivals to the end.
@@ -130,6 +133,7 @@ struct Measurements: Sendable {
     socketBytes.received += other.socketBytes.received
     socketTime = max(socketTime, other.socketTime)
     lostConnections += other.lostConnections
+    reconnections += other.reconnections
     failures.merge(other.failures, uniquingKeysWith: +)
     segments += other.segments
     retransmits += other.retransmits
@@ -199,4 +203,6 @@ struct ConnectFailure: Hashable, Sendable {
   var stage: String
   /// What was said, without the place.
   var reason: String
+  /// What a program ends with that failed for this reason.
+  var status: ExitStatus
 }

@@ -181,9 +181,12 @@ struct Summary: Sendable {
     steadiness = Steadiness(
       slope: plan.isClosed ? nil : Steadiness.slope(window.map(\.backlog)), rate: offeredRate, seconds: seconds,
       halves: (halves[0], halves[1]))
-    evidence.p99 = Self.nanoseconds(headline.rank(9900))
-    evidence.loopLag = Self.nanoseconds(measured.loopLag.rank(9900))
-    evidence.toolDelay = Self.nanoseconds(measured.sendDelayTool.rank(9900))
+    // One of a few hundred samples is no sign of anything.
+    let percentile = headline.count >= 1000 ? 9900 : 9000
+    evidence.percentile = percentile
+    evidence.p99 = Self.nanoseconds(headline.rank(percentile))
+    evidence.loopLag = Self.nanoseconds(measured.loopLag.rank(percentile))
+    evidence.toolDelay = Self.nanoseconds(measured.sendDelayTool.rank(percentile))
     (evidence.slices, evidence.busySlices) = (load.slices, load.busySlices)
     (evidence.seconds, evidence.stolenSeconds) = (window.count, window.count { $0.host.stolen > 0.02 })
     evidence.linkShare = watch.linkShare

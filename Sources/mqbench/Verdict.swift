@@ -19,11 +19,13 @@ enum Verdict: String, Hashable, Sendable {
 
 /// What a verdict rests on. Times are in nanoseconds.
 struct Evidence: Sendable {
-  /// The headline's p99; `.max` when it falls among what never came.
+  /// What the next three are, in hundredths: p99, or p90 where there are few samples.
+  var percentile = 9900
+  /// The headline's; `.max` when it falls among what never came.
   var p99: Int64 = 0
-  /// How late a worker was at p99 at what was due.
+  /// How late a worker was at what was due.
   var loopLag: Int64 = 0
-  /// The tool's own part of the send delay at p99.
+  /// The tool's own part of the send delay.
   var toolDelay: Int64 = 0
   /// Slices of 100 ms, over all workers, and those in which one worked, or waited for a processor, for more than 85 % of the time.
   var slices = 0

@@ -1,4 +1,5 @@
 internal import CSystem
+internal import CommandLineTool
 internal import MQTT
 internal import MQTTClient
 
@@ -218,6 +219,7 @@ final class Worker: @unchecked Sendable {
   private func comeAgain(_ member: Member, _ index: Int) {
     member.begin()
     member.attempt = .now
+    if isMeasuredTime(time()) { measurements.reconnections += 1 }
     member.subscribe(at: driver.now)
     driver.replace(index, with: member.client)
   }
@@ -617,7 +619,9 @@ final class Worker: @unchecked Sendable {
   private func subscribed(_ member: Member, _ packet: SubackPacket) {
     if let refusal = packet.reasonCodes.first(where: \.isFailure) {
       if plan.connectsOnly {
-        let failure = ConnectFailure(stage: "SUBACK", reason: "the broker refused a subscription: \(refusal)")
+        let failure = ConnectFailure(
+          stage: "SUBACK", reason: "the broker refused a subscription: \(refusal)",
+          status: ExitStatus(.notSupported(ProtocolError(refusal, "\(refusal)"))))
         measurements.failures[failure, default: 0] += 1
         isReady(member)
         return
@@ -854,6 +858,7 @@ extension ConnectFailure {
       default: "CONNACK"
       }
     reason = "\(error)"
+    status = ExitStatus(error)
   }
 
   private static func name(of stage: ConnectionStage) -> String {

@@ -240,6 +240,11 @@ struct IdentitiesTests {
     #expect(try Identities(Array(csv.utf8)).count == 3)
   }
 
+  @Test("one word of a first line may be a client's own")
+  func password() throws {
+    #expect(try settings("a,b,password\n", 0).session.connect.password == Array("password".utf8))
+  }
+
   @Test("a first line of names chooses the columns and their order")
   func columns() throws {
     let connect = try settings("\u{FEFF}password,id\nsecret,a\n", 0).session.connect
@@ -254,6 +259,7 @@ struct IdentitiesTests {
       ("id,password\na,\"hidden", "line 2: a quotation mark is missing"),
       ("id,password\na,\"hidden\"x", "line 2: a comma is missing"),
       ("a,\"x\ny\",hidden\nb\na,,hidden", "lines 1 and 4 have the same id"),
+      ("user,password,clientid\na,b,c", "line 1 names columns, and not only such as there are: id,username"),
       ("a,b,hidden,cert.pem", "line 1 has cert and no key"),
       ("id\nhid\0den", "line 2: id is not what MQTT takes"),
     ])

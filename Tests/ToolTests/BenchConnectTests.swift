@@ -43,6 +43,30 @@ struct BenchConnectTests {
     #expect(try BenchReport(nobody).evidence["failed to connect (transport)"]?.hasPrefix("2: ") == true)
   }
 
+  @Test(
+    "where nobody is accepted the status is that of the reason", .needs("mosquitto"),
+    arguments: [("311", 5), ("5", 135)])
+  func refused(version: String, status: Int32) throws {
+    let broker = try RealBroker(users: ["u": "right"])
+    let tool = try ToolProcess.run(
+      "mqbench", ["connect", "-V", version, "-u", "u", "-P", "wrong", "--clients", "3"] + broker.options)
+    #expect(tool.end == .exited(status), "\(tool.end) \(tool.errorText)")
+    #expect(tool.errorText.contains("not authorized"), "\(tool.errorText)")
+    #expect(tool.errorText.split(separator: "\n").count == 1)
+  }
+
+  @Test("connections that are lost while they are held are no success", .needs("mosquitto"))
+  func lost() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess(
+      "mqbench", ["connect", "--clients", "5", "--duration", "3", "--json"] + broker.options)
+    #expect(Expect.eventually { broker.log.components(separatedBy: "New client connected").count > 5 })
+    try broker.kill()
+    #expect(try tool.wait() == .exited(7), "\(tool.errorText)")
+    #expect(tool.errorText.contains("5 of 5 connections were lost while they were held"), "\(tool.errorText)")
+    #expect(try BenchReport(tool).counts("connected", "lost_connections") == [5, 5])
+  }
+
   @Test("Ctrl-C while clients connect tells of those that have", .needs("mosquitto"))
   func interrupted() throws {
     let broker = try RealBroker()

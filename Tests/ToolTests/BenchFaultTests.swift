@@ -88,7 +88,8 @@ struct BenchFaultTests {
       ])
     #expect(Expect.eventually { proxy.passages.count { $0.isDelivery } > 1000 })
     try broker.kill()
-    #expect(try tool.wait(timeout: .seconds(30)) == .exited(0), "\(tool.errorText)")
+    #expect(try tool.wait(timeout: .seconds(30)) == .exited(7), "\(tool.errorText)")
+    #expect(tool.errorText.contains("messages were never sent"))
     let report = try BenchReport(tool)
     let seen = Set(proxy.passages.filter(\.isDelivery).map { $0.publisher << 32 | $0.sequence }).count
     let came = report.count("delivered")

@@ -54,6 +54,9 @@ struct BenchReportTests {
       "mqbench", ["load", "--again", paths[0], "-p", "\(other.port)", "--save", paths[0]])
     #expect(again.end == .exited(0), "\(again.errorText)")
     let second = try #require((try json(paths[0])["runs"] as? [[String: Any]])?.first)
+    // And it can be done again once more: no option is forgotten.
+    let options = { (report: [String: Any]) in Set((report["options"] as? [[String]] ?? []).compactMap(\.first)) }
+    #expect(options(try json(paths[0])).isSuperset(of: options(report)))
     #expect(second["seed"] as? String == "77" && (second["counts"] as? [String: Int])?["offered"] == counts["offered"])
     #expect(try json(paths[0])["scenario"] as? [String: String] == report["scenario"] as? [String: String])
   }
@@ -200,7 +203,7 @@ struct BenchReportTests {
       (["connect", "--retry", "2"], "not an option of 'mqbench connect', but of load"),
       (["sink", "--cafile", "x"], "--cafile: not an option of 'mqbench sink'"),
       (["load", "--property", "publish", "content-type", "x"], "--property publish: properties are for connect only"),
-      (["load", "--closed", "--rate", "5"], "--rate: nothing is due in a closed loop"),
+      (["load", "--closed", "--rate", "5"], "--rate and --every: nothing is due in a closed loop"),
       (["load", "--closed", "--arrivals", "poisson"], "--arrivals: nothing is due in a closed loop"),
       (["ab", "mqtt://a"], "two URLs"), (["load", "--goal", "same"], "same is for compare and ab"),
     ])
@@ -238,7 +241,8 @@ struct BenchReportTests {
       }
     #expect(scenario.contains("[devices]") && scenario.contains("--every 60s"))
     _ = try folder.write(
-      "building.txt", scenario.joined(separator: "\n").replacing("000", with: "").replacing("--every 60s", with: "--every 1s"))
+      "building.txt",
+      scenario.joined(separator: "\n").replacing("000", with: "").replacing("--every 60s", with: "--every 1s"))
     let environment = [
       "PATH": URL(fileURLWithPath: try locate("mqbench")).deletingLastPathComponent().path + ":/usr/bin:/bin"
     ]

@@ -99,6 +99,7 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
   case undeliverable, clients, connected
   case lostConnections = "lost_connections"
   case failedAttempts = "failed_attempts"
+  case reconnections
   case publishBytes = "publish_bytes"
   case publishBytesReceived = "publish_bytes_received"
 
@@ -127,8 +128,10 @@ enum CountMetric: String, CaseIterable, Hashable, Sendable {
     case .refused: "Messages with an acknowledgement of 0x80 or above."
     case .withoutSubscribers: "Messages that the broker acknowledged as having no subscribers (0x10)."
     case .inDoubt: "Messages whose connection was lost before the last acknowledgement: neither delivered nor lost."
-    case .undeliverable: "Deliveries to subscribers whose connection was lost; not expected."
+    case .undeliverable:
+      "Deliveries to subscribers that were away, because their connection was lost or they left by plan; not expected."
     case .lostConnections: "Connections that were lost."
+    case .reconnections: "Clients that left by plan and came again while the window was open."
     case .failedAttempts: "Attempts to connect that failed."
     case .publishBytes: "Bytes of the PUBLISH packets that were sent, headers and all."
     case .publishBytesReceived: "The same of those that came, further arrivals too."

@@ -98,7 +98,7 @@ extension Report.Run {
     counts = [
       .offered: summary.offered, .sent: measured.sent, .acknowledged: measured.acknowledged,
       .refused: measured.refused.values.reduce(0, +), .withoutSubscribers: measured.withoutSubscribers,
-      .inDoubt: measured.inDoubt, .lostConnections: measured.lostConnections,
+      .inDoubt: measured.inDoubt, .lostConnections: measured.lostConnections, .reconnections: measured.reconnections,
       .failedAttempts: measured.failures.values.reduce(0, +), .publishBytes: measured.publishBytesSent,
     ]
     let seconds = Double(measured.socketTime.nanoseconds) / 1e9
@@ -142,9 +142,11 @@ extension Report.Run {
       }
     }
     if summary.steadiness.halves.first != .unknown { add("p99 of the halves", halves.joined(separator: ", ")) }
-    add("loop lag at p99", "\(Figures.milliseconds(evidence.loopLag)) ms")
+    add("loop lag at \(Figures.percentile(evidence.percentile))", "\(Figures.milliseconds(evidence.loopLag)) ms")
     if !summary.plan.connectsOnly, !evidence.isClosed {
-      add("send delay in mqbench at p99", "\(Figures.milliseconds(evidence.toolDelay)) ms")
+      add(
+        "send delay in mqbench at \(Figures.percentile(evidence.percentile))",
+        "\(Figures.milliseconds(evidence.toolDelay)) ms")
     }
     add("slices of 100 ms with a busy thread", "\(evidence.busySlices) of \(evidence.slices)")
     if summary.lateness > .zero {

@@ -6,8 +6,8 @@ enum SavedOptions {
   private static let others = ["--save", "--json", "--again", "--goal", "--yes", "--scenario", "--start-at"]
 
   /// The options in effect, from all sources, with their words; without those that hold a secret.
-  static func words(_ invocation: Invocation, _ options: [OptionDescription]) -> [[String]] {
-    invocation.uses.compactMap { use in
+  static func words(_ uses: [OptionUse], _ options: [OptionDescription]) -> [[String]] {
+    uses.compactMap { use in
       let option = options[use.option]
       guard option.name != "--", option.section != .general, !others.contains(option.name) else { return nil }
       if option.secret?(use.words) != nil { return nil }

@@ -157,7 +157,7 @@ struct TextReport {
         "deliveries: \(sum(.expected)) expected, \(sum(.delivered)) came, \(sum(.lost)) lost, \(sum(.duplicates)) duplicates, "
           + "\(sum(.reordered)) reordered"
           + named([
-            (.corrupted, "corrupted"), (.foreign, "foreign"), (.undeliverable, "to lost connections"),
+            (.corrupted, "corrupted"), (.foreign, "foreign"), (.undeliverable, "to absent clients"),
           ]))
     }
     lines(
@@ -165,7 +165,7 @@ struct TextReport {
         + "\(sum(.inDoubt)) in doubt"
         + named([
           (.withoutSubscribers, "without subscribers"), (.lostConnections, "connections lost"),
-          (.failedAttempts, "attempts to connect failed"),
+          (.failedAttempts, "attempts to connect failed"), (.reconnections, "reconnections"),
         ]))
   }
 
@@ -211,6 +211,7 @@ struct TextReport {
     return switch report.verdict {
     case .tool: "mqbench or its machine was; the figures are no better than that\(because)"
     case .network: "what lies between mqbench and the broker\(because)"
+    case .broker where report.runs.contains(where: \.isConnect): "not all clients were accepted\(because)"
     case .broker: report.isClosed ? "as fast as broker and window allow" : "it did not carry the load\(because)"
     case .none: report.runs.contains(where: \.isConnect) ? "all were accepted" : "the load was carried"
     }
