@@ -63,8 +63,10 @@ struct BenchConnectTests {
     #expect(Expect.eventually { broker.log.components(separatedBy: "New client connected").count > 5 })
     try broker.kill()
     #expect(try tool.wait() == .exited(7), "\(tool.errorText)")
-    #expect(tool.errorText.contains("5 of 5 connections were lost while they were held"), "\(tool.errorText)")
-    #expect(try BenchReport(tool).counts("connected", "lost_connections") == [5, 5])
+    #expect(tool.errorText.contains("connections were lost while they were held"), "\(tool.errorText)")
+    // One may have been on its way.
+    let report = try BenchReport(tool)
+    #expect(report.count("connected") >= 4 && report.count("connected") == report.count("lost_connections"))
   }
 
   @Test("Ctrl-C while clients connect tells of those that have", .needs("mosquitto"))
