@@ -597,7 +597,7 @@ final class Worker: @unchecked Sendable {
       ended(error, member)
     case .failed(let error):
       if plan.connectsOnly {
-        if !member.isConnected { isReady(member) }
+        isReady(member)
       } else if start.nanoseconds == .max || measurements.lostConnections == 0 {
         state.fail(error)
       }

@@ -64,9 +64,13 @@ enum TimeMetric: String, CaseIterable, Hashable, Sendable {
       From the moment at which a message was due to the return of the system call that completed it at a subscriber; one sample for \
       each delivery. What was owed and never came counts as longer than anything.
       """
-    case .endToEndService: "From the moment at which the system had taken the message's last byte to the same."
+    case .endToEndService:
+      "From the moment at which the system had taken the message's last byte to the same. With one thread only."
     case .fanOut:
-      "From due to the last of a message's deliveries; one sample for each message, where several subscribers get it."
+      """
+      From due to the last of a message's deliveries; one sample for each message, where several subscribers get it. With one thread \
+      only.
+      """
     case .acknowledgement:
       "From due to the last acknowledgement: PUBACK at QoS 1, PUBCOMP at QoS 2."
     case .acknowledgementService: "From the moment at which the system had taken the message's last byte to the same."
@@ -81,7 +85,10 @@ enum TimeMetric: String, CaseIterable, Hashable, Sendable {
     case .layers: "From due until TLS, WebSocket and proxies were agreed on."
     case .connect: "From due to CONNACK."
     case .suback: "From due to SUBACK."
-    case .roundTrip: "What the system measured of TCP at the end, one sample for each connection."
+    case .roundTrip:
+      """
+      What the system measured of TCP at the end, one sample for each connection: with acknowledgements that the other side put off.
+      """
     case .loopLag: "How late a thread was at what it had to do at a certain time."
     }
   }
