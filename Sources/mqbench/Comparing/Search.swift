@@ -1,8 +1,8 @@
 /// Looks for the highest rate that meets all conditions, without knowing what a rate costs: it says which rate to try next, and is told
 /// how that went.
 ///
-/// Doubling until something breaks, then halving the distance until it is 5 %, then 95 % of the answer for longer. What cannot be
-/// confirmed is stepped down from.
+/// Doubling until something breaks, or mqbench is the limit, then halving the distance until it is 5 %, then 95 % of the answer for
+/// longer. What cannot be confirmed is stepped down from.
 struct Search: Sendable {
   /// What to do next.
   enum Step: Hashable, Sendable {
@@ -43,11 +43,11 @@ struct Search: Sendable {
 
   private(set) var entries: [Entry] = []
   private(set) var next: Step
-  /// The highest rate that passed, and the lowest that did not.
+  /// The highest rate that passed, the lowest that did not, and the lowest at which mqbench was the limit.
   private var passed: Double?
   private var failed: Double?
+  private var toolLimit: Double?
   private var brokenBy = ""
-  private var isToolLimited = false
   private var confirmations = 0
 
   /// - Parameter start: where to begin, in messages a second.
@@ -79,11 +79,14 @@ struct Search: Sendable {
         if brokenBy.isEmpty { brokenBy = what }
         next = .confirm(rate * 0.9)
       case .toolLimited:
-        isToolLimited = true
+        note(rate, outcome)
         next = .confirm(rate * 0.9)
       }
     }
   }
+
+  /// Whether what lies above says nothing of the broker.
+  private var isToolLimited: Bool { (toolLimit ?? .infinity) < (failed ?? .infinity) }
 
   /// There is time for a confirmation, and for nothing else.
   mutating func hurry() {
@@ -112,21 +115,18 @@ struct Search: Sendable {
         failed = rate
         brokenBy = what
       }
-    case .toolLimited: isToolLimited = true
+    case .toolLimited: toolLimit = min(toolLimit ?? .infinity, rate)
     }
   }
 
   private func step(after rate: Double) -> Step {
-    if isToolLimited {
-      // Higher says nothing; whether what passed holds for longer does.
-      return passed.map { .confirm($0 * 0.95) } ?? .finished(.atLeast(0))
-    }
-    switch (passed, failed) {
+    switch (passed, [failed, toolLimit].compactMap(\.self).min()) {
     case (let passed?, nil): return .probe(passed * 2)
-    case (nil, let failed?):
-      return failed / 2 < Self.least ? .finished(.below(failed, brokenBy: brokenBy)) : .probe(failed / 2)
-    case (let passed?, let failed?):
-      return failed <= passed * (1 + Self.precision) ? .confirm(passed * 0.95) : .probe((passed + failed) / 2)
+    case (nil, let above?):
+      if above / 2 >= Self.least { return .probe(above / 2) }
+      return .finished(isToolLimited ? .atLeast(0) : .below(above, brokenBy: brokenBy))
+    case (let passed?, let above?):
+      return above <= passed * (1 + Self.precision) ? .confirm(passed * 0.95) : .probe((passed + above) / 2)
     case (nil, nil): return .probe(rate)
     }
   }
