@@ -18,6 +18,8 @@ final class Worker: @unchecked Sendable {
   private let isClosed: Bool
   private let tellsGroups: Bool
   private let followsMessages: Bool
+  private let hasAcknowledgements: Bool
+  private let headlineKind: LoadPlan.Headline
   private var driver = Driver()
   private var start = Instant(nanoseconds: .max)
 
@@ -72,6 +74,7 @@ final class Worker: @unchecked Sendable {
     (windowStart, windowEnd) = (plan.windowStart, plan.windowEnd)
     (leadSeconds, fansOut) = (Int64(plan.leadSeconds), plan.routing.fansOut)
     (isClosed, tellsGroups, followsMessages) = (plan.isClosed, plan.tellsGroups, plan.followsMessages)
+    (hasAcknowledgements, headlineKind) = (plan.hasAcknowledgements, plan.headline)
     self.state = state
     groups = plan.groups.enumerated().map { WorkerGroup($0, $1, plan.run) }
     var own: [Member] = []
@@ -133,7 +136,7 @@ final class Worker: @unchecked Sendable {
   /// Where the network is the only limit, looking at once for each message that comes would cost more than the messages themselves:
   /// lets some of them gather.
   private func gather() {
-    guard isClosed, !plan.hasAcknowledgements, agenda.isEmpty, !isStopped else { return }
+    guard isClosed, !hasAcknowledgements, agenda.isEmpty, !isStopped else { return }
     usleep(200)
   }
 
@@ -499,7 +502,7 @@ final class Worker: @unchecked Sendable {
       let socket = min(delay, message.socket + afterHandover)
       let window = min(delay - socket, message.window)
       measurements.sendDelay.record(delay)
-      if plan.headline == .sendDelay { headline(delay, due: message.due, at: now) }
+      if headlineKind == .sendDelay { headline(delay, due: message.due, at: now) }
       measurements.sendDelaySocket.record(socket)
       measurements.sendDelayWindow.record(window)
       measurements.sendDelayTool.record(delay - socket - window)
@@ -685,7 +688,7 @@ final class Worker: @unchecked Sendable {
       measurements.acknowledged += 1
       if !isClosed { measurements.acknowledgement.record(now - due) }
       if !isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
-      if plan.headline == .acknowledgement { headline(now - (isClosed ? entry.sent : due), due: due, at: now) }
+      if headlineKind == .acknowledgement { headline(now - (isClosed ? entry.sent : due), due: due, at: now) }
       if reason.isFailure {
         measurements.seconds[second(now)].errors += 1
         measurements.refused[reason.rawValue, default: 0] += 1
