@@ -193,10 +193,7 @@ final class Worker: @unchecked Sendable {
   // MARK: - Leaving and coming again
 
   private func lookAtRounds() {
-    guard start.nanoseconds != .max, !isStopped else {
-      if isStopped { rounds = [] }
-      return
-    }
+    guard start.nanoseconds != .max else { return }
     let now = time()
     for index in rounds.indices {
       while rounds[index].due <= now {
@@ -286,6 +283,10 @@ final class Worker: @unchecked Sendable {
   private func stop() {
     if isStopped { return }
     isStopped = true
+    // Nobody leaves any more: whoever waited for acknowledgements still has to send what was due.
+    rounds = []
+    for member in leavers { member.isLeaving = false }
+    leavers = []
     if case .nanoseconds(let time) = measurements.endToEnd.rank(9990) { state.slowest.raise(to: Int(time)) }
   }
 
