@@ -2,7 +2,8 @@
 /// how that went.
 ///
 /// Doubling until something breaks, or mqbench is the limit, then halving the distance until it is 5 %, then 95 % of the answer for
-/// longer. What cannot be confirmed is stepped down from.
+/// longer. What ends the doubling, and in the end what the answer rests on, is tried once more before it is believed, for a single
+/// window may fail by chance. What cannot be confirmed is stepped down from.
 struct Search: Sendable {
   /// What to do next.
   enum Step: Hashable, Sendable {
@@ -43,12 +44,6 @@ struct Search: Sendable {
 
   private(set) var entries: [Entry] = []
   private(set) var next: Step
-  /// The highest rate that passed, the lowest that did not, and the lowest at which mqbench was the limit.
-  private var passed: Double?
-  private var failed: Double?
-  private var toolLimit: Double?
-  private var brokenBy = ""
-  private var confirmations = 0
 
   /// - Parameter start: where to begin, in messages a second.
   init(from start: Double) { next = .probe(start) }
@@ -65,68 +60,76 @@ struct Search: Sendable {
     case .finished: return
     case .probe(let rate):
       entries.append(Entry(rate: rate, isConfirmation: false, outcome: outcome))
-      note(rate, outcome)
-      next = step(after: rate)
+      next = nextStep(from: rate)
     case .confirm(let rate):
       entries.append(Entry(rate: rate, isConfirmation: true, outcome: outcome))
-      confirmations += 1
-      switch outcome {
-      case .passed: next = .finished(isToolLimited ? .atLeast(rate) : .rate(rate, brokenBy: brokenBy))
-      case .toolLimited where confirmations >= Self.mostConfirmations,
-        .failed where confirmations >= Self.mostConfirmations:
+      if outcome == .passed {
+        next = .finished(isToolLimited ? .atLeast(rate) : .rate(rate, brokenBy: brokenBy))
+      } else if entries.count(where: \.isConfirmation) == Self.mostConfirmations {
         next = .finished(.unconfirmed(rate))
-      case .failed(let what):
-        if brokenBy.isEmpty { brokenBy = what }
-        next = .confirm(rate * 0.9)
-      case .toolLimited:
-        note(rate, outcome)
+      } else {
         next = .confirm(rate * 0.9)
       }
     }
   }
-
-  /// Whether what lies above says nothing of the broker.
-  private var isToolLimited: Bool { (toolLimit ?? .infinity) < (failed ?? .infinity) }
 
   /// There is time for a confirmation, and for nothing else.
   mutating func hurry() {
     if case .probe = next, let passed { next = .confirm(passed * 0.95) }
   }
 
-  /// Whether higher rates passed than some that failed, or what passed did not last: another search would end elsewhere.
-  var isNoisy: Bool {
-    let failed = entries.filter { if case .failed = $0.outcome { true } else { false } }
-    return failed.contains { failed in
-      failed.isConfirmation || entries.contains { $0.outcome == .passed && $0.rate > failed.rate }
-    }
-  }
-
   /// There is no time for more steps.
   mutating func stop() {
     if case .finished = next { return }
-    next = .finished(passed.map(Answer.unconfirmed) ?? .below(failed ?? Self.least, brokenBy: brokenBy))
+    next = .finished(passed.map(Answer.unconfirmed) ?? .below(limit ?? Self.least, brokenBy: brokenBy))
   }
 
-  private mutating func note(_ rate: Double, _ outcome: Outcome) {
-    switch outcome {
-    case .passed: passed = max(passed ?? 0, rate)
-    case .failed(let what):
-      if rate < failed ?? .infinity {
-        failed = rate
-        brokenBy = what
-      }
-    case .toolLimited: toolLimit = min(toolLimit ?? .infinity, rate)
+  /// The steps that did not pass although the same rate or a higher one did: where there are any, another search may end elsewhere.
+  var refuted: [Entry] {
+    guard let passed else { return [] }
+    return entries.filter { $0.outcome != .passed && $0.rate <= passed }
+  }
+
+  // MARK: - What the steps say
+
+  /// The highest rate that passed a short window.
+  private var passed: Double? {
+    entries.lazy.filter { !$0.isConfirmation && $0.outcome == .passed }.map(\.rate).max()
+  }
+
+  /// The lowest rate that did not pass, unless a higher one did.
+  private var limit: Double? { above.map(\.rate).min() }
+
+  /// The steps at rates higher than all that passed.
+  private var above: [Entry] {
+    let passed = passed ?? 0
+    return entries.filter { $0.rate > passed }
+  }
+
+  /// Whether what lies above says nothing of the broker.
+  private var isToolLimited: Bool {
+    entries.contains { $0.outcome == .toolLimited && ($0.isConfirmation || $0.rate == limit) }
+  }
+
+  /// What broke at the limit; where nothing did, what did not last.
+  private var brokenBy: String {
+    let limit = limit
+    for entry in above.filter({ $0.rate == limit }) + entries.filter(\.isConfirmation) {
+      if case .failed(let what) = entry.outcome { return what }
     }
+    return ""
   }
 
-  private func step(after rate: Double) -> Step {
-    switch (passed, [failed, toolLimit].compactMap(\.self).min()) {
+  private func nextStep(from rate: Double) -> Step {
+    switch (passed, limit) {
     case (let passed?, nil): return .probe(passed * 2)
-    case (nil, let above?):
-      if above / 2 >= Self.least { return .probe(above / 2) }
-      return .finished(isToolLimited ? .atLeast(0) : .below(above, brokenBy: brokenBy))
-    case (let passed?, let above?):
-      return above <= passed * (1 + Self.precision) ? .confirm(passed * 0.95) : .probe((passed + above) / 2)
+    case (nil, let limit?):
+      if limit / 2 >= Self.least { return .probe(limit / 2) }
+      return .finished(isToolLimited ? .atLeast(0) : .below(limit, brokenBy: brokenBy))
+    case (let passed?, let limit?):
+      if above.count == 1, rate == limit { return .probe(limit) }
+      if limit > passed * (1 + Self.precision) { return .probe((passed + limit) / 2) }
+      return above.count { $0.rate == limit } < 2 ? .probe(limit) : .confirm(passed * 0.95)
     case (nil, nil): return .probe(rate)
     }
   }

@@ -156,7 +156,7 @@ extension Measurement {
       text += (row.isConfirmation ? "30 s: " : "") + words(row.outcome) + "\n"
     }
     text += "\n\(words(answer))\n"
-    if search.isNoisy { text += "Noisy: a lower rate failed than one that passed; another search may end elsewhere.\n" }
+    if let noise = noise(search) { text += "\(noise)\n" }
     return text
   }
 
@@ -182,6 +182,13 @@ extension Measurement {
     }
   }
 
+  /// How far the steps contradict each other, for people; nil where they do not.
+  private static func noise(_ search: Search) -> String? {
+    guard let lowest = search.refuted.map(\.rate).min() else { return nil }
+    return "Noisy: \(search.refuted.count) of \(search.entries.count) windows did not pass although the same rate or a higher one did, "
+      + "the lowest at \(Figures.rate(lowest)); another search may end elsewhere."
+  }
+
   private static func json(_ search: Search, _ rows: [Row], _ goals: [Goal], _ answer: Search.Answer?) -> JSON {
     var members: [(name: String, value: JSON)] = [
       ("schema", .integer(JSONReport.schema)), ("tool", .string("mqbench")),
@@ -197,7 +204,7 @@ extension Measurement {
       }
     members += [
       ("kind", .string(kind)), ("rate", rate.map(JSON.number) ?? .null), ("broken_by", .string(what)),
-      ("noisy", .boolean(search.isNoisy)),
+      ("noisy", .boolean(!search.refuted.isEmpty)), ("refuted_steps", .integer(search.refuted.count)),
       (
         "steps",
         .array(
