@@ -137,9 +137,11 @@ extension BenchSettings {
         "search", synopsis: "[OPTION]...", summary: "find the highest rate that a broker carries for good",
         details: """
           A step passes when the goals are met (p99<50ms loss=0 where none are given), at least 99 % of the offered rate was sent, the \
-          broker kept up, and mqbench was not the limit. The rate begins at {--rate} and doubles until a step fails; then the distance \
-          is halved down to 5 %, and 95 % of the answer has to pass a window of 30 seconds. The report says what broke first, or \
-          that mqbench was the limit above. It ends in less than five minutes.
+          backlog did not grow, and mqbench was not the limit. The rate begins at {--rate} and doubles until a step fails; then the distance \
+          is halved down to 5 %, and 95 % of the answer has to pass a window of 30 seconds. What ends the doubling, and the lowest rate \
+          that failed in the end, is tried once more before it counts. The report says what broke first, or that mqbench was the limit \
+          above; and when windows failed at rates that passed in others, how many, for another search may end elsewhere. It ends in \
+          less than five minutes.
           """,
         examples: [
           .init("How much at less than 10 ms?", "mqbench search -h localhost --goal 'p99<10ms loss=0'")

@@ -10,12 +10,16 @@ struct GoalResult: Sendable {
 
   /// Judges a report; a verdict against mqbench leaves everything open. Percentiles and rates are the median of the runs, losses
   /// those of all.
-  init(_ goal: Goal, _ report: Report) {
+  ///
+  /// - Parameter needsSamples: whether a percentile has to have ten samples beyond it.
+  init(_ goal: Goal, _ report: Report, needsSamples: Bool = true) {
     self.goal = goal
     let isMet: Bool?
     switch goal.metric {
     case .percentile(let hundredths):
-      (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.percentile(hundredths) }
+      (isMet, measured) = Self.judge(goal, report) { run in
+        needsSamples ? run.headlineTimes.percentile(hundredths) : run.headlineTimes.rank(hundredths)
+      }
     case .minimum: (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.ended(\.minimum) }
     case .mean: (isMet, measured) = Self.judge(goal, report) { $0.headlineTimes.ended { Int64($0.mean) } }
     case .maximum:
@@ -53,14 +57,6 @@ struct GoalResult: Sendable {
     }
   }
 
-  /// Whether it is about what subscribers get.
-  var isAboutDeliveries: Bool {
-    switch goal.metric {
-    case .lost, .lostShare: true
-    default: false
-    }
-  }
-
   /// `met: 1.204 ms`
   var outcome: String {
     switch isMet {
@@ -75,6 +71,16 @@ struct GoalResult: Sendable {
     if results.isEmpty { return .ok }
     if results.contains(where: { $0.isMet == false }) { return .goalMissed }
     return results.contains { $0.isMet == nil } ? .notMeasurable : .ok
+  }
+}
+
+extension Goal {
+  /// Whether it is about what subscribers get.
+  var isAboutDeliveries: Bool {
+    switch metric {
+    case .lost, .lostShare: true
+    default: false
+    }
   }
 }
 

@@ -155,7 +155,8 @@ struct SearchTests {
   func tool() {
     let (answer, search) = search(from: 1000, capacity: 1_000_000, tool: 20_000)
     #expect(answer == .atLeast(19_000))
-    let rates = [1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 24_000, 20_000, 22_000, 21_000, 21_000, 19_000] as [Double]
+    let rates =
+      [1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 24_000, 20_000, 22_000, 21_000, 21_000, 19_000] as [Double]
     #expect(search.entries.map(\.rate) == rates)
     #expect(self.search(from: 1000, capacity: 5000, tool: 500).0 == .atLeast(475))
     #expect(self.search(from: 1000, capacity: 5000, tool: 0.1).0 == .atLeast(0))
@@ -174,7 +175,8 @@ struct SearchTests {
     #expect(rate < 2)
   }
 
-  @Test("a window that fails by chance is no limit: of a thousand searches on a noisy machine all but a few find the same")
+  @Test(
+    "a window that fails by chance is no limit: of a thousand searches on a noisy machine all but a few find the same")
   func noisy() {
     let capacity = 20_000.0
     var wrong = 0

@@ -206,6 +206,7 @@ struct BenchReportTests {
       (["load", "--closed", "--rate", "5"], "--rate and --every: nothing is due in a closed loop"),
       (["load", "--closed", "--arrivals", "poisson"], "--arrivals: nothing is due in a closed loop"),
       (["ab", "mqtt://a"], "two URLs"), (["load", "--goal", "same"], "same is for compare and ab"),
+      (["search", "--subscribers", "0", "--goal", "loss=0"], "--goal: loss=0 cannot be told when nobody subscribes"),
     ])
   func refusals(words: [String], text: String) throws {
     let tool = try ToolProcess.run("mqbench", words)
