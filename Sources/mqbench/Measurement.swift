@@ -278,6 +278,8 @@ struct Measurement {
     let count = settings.report.runs ?? 5
     var summaries: [[Summary]] = [[], []]
     do {
+      // That the second broker is not there is found out before the first one is measured.
+      if !plans[1].publishings.isEmpty, try run(plans[1].pinging()) == nil { return ended(.ok) }
       for number in 0..<(2 * count) {
         let side = number % 4 == 1 || number % 4 == 2 ? 1 : 0
         if number > 0, try !pause(settings.report.pause) { return ended(.ok) }

@@ -186,6 +186,17 @@ struct BenchReportTests {
     #expect(tool.outputText.contains("end to end p50") && tool.outputText.contains("Fewer than 4 runs"))
   }
 
+  @Test("that the second broker is not there is said before the first one is measured", .needs("mosquitto"))
+  func abWithoutSecond() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["ab", "mqtt://127.0.0.1:\(broker.port)", "mqtt://127.0.0.1:\(try freePort())", "--duration", "60"],
+      timeout: .seconds(20))
+    #expect(tool.end == .exited(14) && tool.errorText.contains("nothing listens there"), "\(tool.errorText)")
+    #expect(!broker.log.contains("PUBLISH"))
+  }
+
   @Test(
     "options of other commands and letters of other tools are refused with what is meant",
     arguments: [
