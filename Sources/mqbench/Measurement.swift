@@ -191,7 +191,7 @@ struct Measurement {
         failure = status(error)
       }
     }
-    let status = ended(finish(report))
+    let status = ended(settings.report.finish(report, diagnostics))
     return failure ?? (status == .ok ? connectionStatus(summaries, report) : status)
   }
 
@@ -213,33 +213,6 @@ struct Measurement {
     guard unsent > 0, sum(.lostConnections) > 0, !report.isClosed else { return .ok }
     diagnostics.error("connections were lost, and \(unsent) of \(sum(.offered)) messages were never sent")
     return .connectionLost
-  }
-
-  /// Saves and prints a report, and judges the goals.
-  func finish(_ report: Report) -> ExitStatus {
-    let goals = settings.report.goals.map { GoalResult($0, report) }
-    let saved = settings.report.saved.write(report, goals: goals, diagnostics)
-    let printed: ExitStatus
-    if settings.report.isJSON {
-      printed = Self.print(JSONReport.json(report), diagnostics)
-    } else {
-      printed = Self.print(TextReport.text(report, goals: goals), diagnostics)
-    }
-    if saved != .ok { return saved }
-    if printed != .ok { return printed }
-    let status = GoalResult.status(goals)
-    for goal in goals where goal.isMet == false && status == .goalMissed {
-      diagnostics.error("the goal \(goal.goal.text) was \(goal.outcome)")
-    }
-    if status == .notMeasurable {
-      diagnostics.error(
-        report.verdict == .tool
-          ? "mqbench or its machine was the limit: whether the broker meets the goals cannot be told"
-          : goals.contains { $0.isMet == nil && $0.isAboutDeliveries }
-            ? "nobody subscribes: whether anything is lost cannot be told"
-            : "too few samples for a goal: measure longer")
-    }
-    return status
   }
 
   static func print(_ json: JSON, _ diagnostics: Diagnostics) -> ExitStatus {

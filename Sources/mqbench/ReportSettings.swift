@@ -82,3 +82,32 @@ struct ReportSettings: Sendable {
 
   static func names(_ wanted: String...) -> [String] { wanted }
 }
+
+extension ReportSettings {
+  /// Saves and prints a report, and judges the goals.
+  func finish(_ report: Report, _ diagnostics: Diagnostics) -> ExitStatus {
+    let goals = goals.map { GoalResult($0, report) }
+    let saved = saved.write(report, goals: goals, diagnostics)
+    let printed: ExitStatus
+    if isJSON {
+      printed = Measurement.print(JSONReport.json(report), diagnostics)
+    } else {
+      printed = Measurement.print(TextReport.text(report, goals: goals), diagnostics)
+    }
+    if saved != .ok { return saved }
+    if printed != .ok { return printed }
+    let status = GoalResult.status(goals)
+    for goal in goals where goal.isMet == false && status == .goalMissed {
+      diagnostics.error("the goal \(goal.goal.text) was \(goal.outcome)")
+    }
+    if status == .notMeasurable {
+      diagnostics.error(
+        report.verdict == .tool
+          ? "mqbench or its machine was the limit: whether the broker meets the goals cannot be told"
+          : goals.contains { $0.isMet == nil && $0.goal.isAboutDeliveries }
+            ? "nobody subscribes: whether anything is lost cannot be told"
+            : "too few samples for a goal: measure longer")
+    }
+    return status
+  }
+}

@@ -59,15 +59,7 @@ struct CompareCommand {
   func merge(_ words: [Argument], _ diagnostics: Diagnostics) throws(UsageError) -> ExitStatus {
     guard !words.isEmpty else { throw UsageError("merge: which saved reports?") }
     try settings.report.saved.check()
-    let report = try merged(words[...], diagnostics)
-    let goals = settings.report.goals.map { GoalResult($0, report) }
-    let saved = settings.report.saved.write(report, goals: goals, diagnostics)
-    let printed =
-      settings.report.isJSON
-      ? Measurement.print(JSONReport.json(report), diagnostics)
-      : Measurement.print(TextReport.text(report, goals: goals), diagnostics)
-    if saved != .ok || printed != .ok { return saved != .ok ? saved : printed }
-    return GoalResult.status(goals)
+    return settings.report.finish(try merged(words[...], diagnostics), diagnostics)
   }
 
   /// Several reports as one.
