@@ -19,6 +19,8 @@ final class Publisher {
   var next = 0
   /// When it is due.
   var due: Int64 = 0
+  /// Since when it can be handed over, if something held it: nobody is late who was not let.
+  var freeSince: Int64 = 0
   /// Messages of which the system has not taken all bytes, in order.
   var unsent = Ring<Unsent>()
   /// Messages that await their acknowledgement, in the order of the numbers that the session gave them.

@@ -143,7 +143,7 @@ final class Worker: @unchecked Sendable {
   private var deadline: Instant {
     var deadline = nextTick
     if !waiting.isEmpty { deadline = min(deadline, nextConnection) }
-    if let due = agenda.first?.due { deadline = min(deadline, start + .nanoseconds(due)) }
+    if let first = agenda.first { deadline = min(deadline, start + .nanoseconds(max(first.due, first.freeSince))) }
     if start.nanoseconds != .max {
       for round in rounds { deadline = min(deadline, start + .nanoseconds(round.due)) }
     }
@@ -554,6 +554,7 @@ final class Worker: @unchecked Sendable {
   /// The client takes messages again.
   private func release(_ publisher: Publisher, _ now: Int64) {
     publisher.isHeld = false
+    publisher.freeSince = now
     publisher.windowTime.end(at: now)
     publisher.socketTime.end(at: now)
     agenda.insert(publisher)

@@ -161,31 +161,6 @@ struct BenchDrills {
     #expect(verdicts.allSatisfy { $0 == "none" })
   }
 
-  /// Lets a process run for a tenth of the time, in slices of 100 ms, until the body ends.
-  private func throttled<Result>(_ processes: [Int32], _ body: () throws -> Result) rethrows -> Result {
-    let isOver = Flag()
-    let thread = Thread {
-      while !isOver.isSet {
-        for process in processes { kill(process, SIGSTOP) }
-        usleep(90_000)
-        for process in processes { kill(process, SIGCONT) }
-        usleep(10_000)
-      }
-      isOver.isDone = true
-    }
-    thread.start()
-    defer {
-      isOver.isSet = true
-      while !isOver.isDone { usleep(10_000) }
-    }
-    return try body()
-  }
-
-  private final class Flag: @unchecked Sendable {
-    var isSet = false
-    var isDone = false
-  }
-
   @Test("mqbench held to a tenth of a processor: limited by the tool", .needs("mosquitto"))
   func slowTool() throws {
     let broker = try RealBroker()
@@ -197,13 +172,15 @@ struct BenchDrills {
     #expect(report.verdict == "tool")
   }
 
-  @Test("the broker held to a tenth of a processor: limited by the broker", .needs("mosquitto"))
-  func slowBroker() throws {
+  @Test(
+    "the broker held to a tenth of a processor: limited by the broker", .needs("mosquitto"), arguments: [3000, 20_000])
+  func slowBroker(rate: Int) throws {
     let broker = try RealBroker()
     let report = try throttled([try #require(broker.pid)]) {
-      try load(broker.options + ["--rate", "20000", "--qos", "1", "--warm-up", "1", "--drain", "5"], seconds: 8).report
+      try load(broker.options + ["--rate", "\(rate)", "--qos", "1", "--warm-up", "1", "--drain", "5"], seconds: 8)
+        .report
     }
-    figure("mosquitto for a tenth of the time: limited by \(report.verdict) \(report.signs)")
+    figure("mosquitto for a tenth of the time, \(rate) a second: limited by \(report.verdict) \(report.signs)")
     #expect(report.verdict == "broker")
   }
 

@@ -41,6 +41,23 @@ struct BenchFaultTests {
     Self.expectCounts(report, reordered: Recording.reordered(proxy.passages))
   }
 
+  @Test("a publisher that a slow broker holds back is not late itself", .needs("mosquitto"))
+  func heldBack() throws {
+    let broker = try RealBroker()
+    let words = ["--publishers", "2", "--subscribers", "2", "--rate", "2000", "--window", "1"]
+    let report = try throttled([try #require(broker.pid)]) {
+      try BenchReport(
+        try ToolProcess.run(
+          "mqbench",
+          ["load"] + broker.options + words + ["--warm-up", "0", "--duration", "4", "--json"],
+          timeout: .seconds(60)))
+    }
+    // Messages were due seconds ago when their turn came, and the thread had nothing else to do than to wait for acknowledgements.
+    let delay = try #require(report.time("send_delay_window", "p90"))
+    let lag = try #require(report.time("loop_lag", "p50"))
+    #expect(delay > 300 && lag < 20 && !report.signs.contains("loop lag"), "\(delay) \(lag) \(report.signs)")
+  }
+
   @Test("messages that do not come at QoS 0 are lost, each of them", .needs("mosquitto"))
   func dropped() throws {
     let (proxy, report, _) = try Self.run(

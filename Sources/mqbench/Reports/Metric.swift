@@ -89,7 +89,10 @@ enum TimeMetric: String, CaseIterable, Hashable, Sendable {
       """
       What the system measured of TCP at the end, one sample for each connection: with acknowledgements that the other side put off.
       """
-    case .loopLag: "How late a thread was at what it had to do at a certain time."
+    case .loopLag:
+      """
+      How late a thread was at what it had to do at a certain time; of a message that was held back, from when it could be handed over.
+      """
     }
   }
 }
