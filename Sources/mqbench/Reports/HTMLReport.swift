@@ -141,11 +141,11 @@ struct HTMLReport {
   private mutating func tiles() {
     let all = report.runs.compactMap { $0.times[headline] }
     put("<section class=\"tiles\">")
-    for (percentile, words) in [(5000, "half took"), (9900, "1 of 100 took"), (9990, "1 of 1,000 took")] {
+    for (percentile, words) in [(5000, "half"), (9900, "1 of 100"), (9990, "1 of 1,000")] {
       let values = all.map { $0.percentile(percentile) }
       tile(
         "\(Figures.percentile(percentile)) \(headlineWords)", cell(Spread.median(values)), unit(Spread.median(values)),
-        values.count > 1 ? range(values) : values.contains(where: \.isTime) ? "\(words) longer" : "")
+        values.count > 1 ? range(values) : values.contains(where: \.isTime) ? "\(words) slower" : "")
     }
     let offered = report.runs[0].rates[.offered].map { "\(Figures.rate($0)) \(isConnect ? "tried" : "due")" } ?? ""
     for metric in [RateMetric.delivered, .sent, .connected] where report.runs[0].rates[metric] != nil {
@@ -537,7 +537,7 @@ extension HTMLReport {
     border:1px solid var(--rule);background:var(--card);font-size:14px}.goals .met{border-color:var(--good)}.goals .missed{border-color:var(--bad)}
     .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0 0 18px}.tile{background:var(--card);
     border:1px solid var(--rule);border-radius:10px;padding:12px 16px;display:grid;grid-template-columns:auto 1fr;column-gap:6px;
-    align-items:baseline}.tile span{grid-column:1/-1;color:var(--muted);font-size:13px}.tile b{font-size:26px;font-weight:650;
+    align-items:baseline;align-content:start}.tile span{grid-column:1/-1;color:var(--muted);font-size:13px}.tile b{font-size:26px;font-weight:650;
     font-variant-numeric:tabular-nums;line-height:1.25}.tile i{font-style:normal;color:var(--muted);font-size:13px}.tile small{grid-column:1/-1;
     color:var(--muted);font-variant-numeric:tabular-nums}.alarm b,.alarm dd{color:var(--bad)}
     .card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:16px 18px;margin:0 0 18px}
