@@ -123,6 +123,13 @@ extension ConnectionError: CustomStringConvertible {
       case ("connect", EACCES):
         return "cannot connect to \(place): \(text) (who may use the socket?)"
       case ("connect", _): return "cannot connect to \(place): \(text)"
+      case ("bind", EADDRNOTAVAIL):
+        return "cannot connect from \(place): \(text) (is it an address of this machine, and has it ports left?)"
+      case ("bind", _): return "cannot connect from \(place): \(text)"
+      case ("listen", EADDRINUSE):
+        return "cannot listen at \(place): \(text) (does something else listen there? see --port)"
+      case ("listen", EACCES): return "cannot listen at \(place): \(text) (ports below 1024 may be root's: see --port)"
+      case ("listen", _): return "cannot listen at \(place): \(text)"
       case ("recv", _), ("send", _): return "connection lost: \(call): \(text)"
       default: return "\(call): \(place): \(text)"
       }

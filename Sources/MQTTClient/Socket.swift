@@ -51,16 +51,13 @@ package struct Socket: ~Copyable {
     on address: String, port: UInt16
   ) throws(ConnectionError) -> Socket {
     guard let address = SocketAddress(literal: address, port: port) else {
-      throw .system(call: "bind", errno: EADDRNOTAVAIL, place: address)
+      throw .system(call: "listen", errno: EADDRNOTAVAIL, place: address)
     }
     let descriptor = makeStreamSocket(address.family)
     guard descriptor >= 0 else { throw .system(call: "socket", errno: currentErrno(), place: address.description) }
     let made = Socket(descriptor, isInternet: true)
     made.set(SOL_SOCKET, SO_REUSEADDR, 1)
-    guard address.withPointer({ bindSocket(descriptor, $0, $1) }) == 0 else {
-      throw .system(call: "bind", errno: currentErrno(), place: address.description)
-    }
-    guard listen(descriptor, 4096) == 0 else {
+    guard address.withPointer({ bindSocket(descriptor, $0, $1) }) == 0, listen(descriptor, 4096) == 0 else {
       throw .system(call: "listen", errno: currentErrno(), place: address.description)
     }
     return made

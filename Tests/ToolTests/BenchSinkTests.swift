@@ -49,6 +49,17 @@ struct BenchSinkTests {
     #expect(try sink.wait() == .exited(0))
   }
 
+  @Test("a port that is taken is told")
+  func takenPort() throws {
+    let taken = try DeafPort()
+    let tool = try ToolProcess.run("mqbench", ["sink", "-p", "\(taken.port)"], timeout: .seconds(20))
+    #expect(tool.end == .exited(14))
+    #expect(
+      tool.errorText
+        == "mqbench: Error: cannot listen at 127.0.0.1:\(taken.port): Address already in use (does something else listen there? see --port)\n"
+    )
+  }
+
   @Test("with a certificate the sink is who it says, and who does not trust it is not served")
   func certificate() throws {
     let pair = try Certificates.shared().issue()
