@@ -206,6 +206,7 @@ struct BenchReportTests {
       (["load", "-c", "100"], "-c: unknown option; --publishers N and --subscribers N"),
       (["load", "-s100"], "-s100: unknown option; --size BYTES"),
       (["load", "-n", "1"], "--rate N and --duration TIME"),
+      (["load", "--subscriber", "5"], "--subscriber: unknown option; did you mean --subscribers?"),
       (["load", "-l"], "-l: unknown option; --duration"), (["load", "-m", "x"], "payloads are made up"),
       (["load", "-f", "x"], "--window N limits"), (["load", "-C", "3"], "-C: unknown option; --duration TIME"),
       (["load", "x"], "takes options only"), ([], "'mqbench help' lists them"),

@@ -26,8 +26,8 @@ extension OptionTable {
     guard spelling.utf8.count > 3, spelling.hasPrefix("--") else { return nil }
     var nearest: (name: String, distance: Int)?
     for option in options where !option.long.isEmpty && !option.isHidden {
-      // The beginning of a name is close to it, however much is missing.
-      let distance = option.name.hasPrefix(spelling) ? 1 : editDistance(spelling, option.name)
+      // The beginning of a name is closer to it than anything else, however much is missing.
+      let distance = option.name.hasPrefix(spelling) ? 0 : editDistance(spelling, option.name)
       if distance < nearest?.distance ?? .max { nearest = (option.name, distance) }
     }
     guard let nearest, nearest.distance <= 1 + (spelling.utf8.count - 2) / 4 else { return nil }
