@@ -138,31 +138,32 @@ struct TextReport {
 
   private mutating func counts(_ report: Report) {
     func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
+    func told(_ metric: CountMetric) -> String { Figures.grouped(sum(metric)) }
     if report.runs.contains(where: \.isConnect) {
       line(
-        "clients: \(sum(.clients)) tried, \(sum(.connected)) accepted, \(sum(.failedAttempts)) failed, "
-          + "\(sum(.lostConnections)) lost later")
+        "clients: \(told(.clients)) tried, \(told(.connected)) accepted, \(told(.failedAttempts)) failed, "
+          + "\(told(.lostConnections)) lost later")
       for item in report.runs.flatMap(\.evidence) where item.name.hasPrefix("failed to connect") {
         lines("\(item.name): \(Self.safe(item.value))")
       }
       return
     }
     func named(_ metrics: [(CountMetric, String)]) -> String {
-      metrics.filter { sum($0.0) > 0 }.map { ", \(sum($0.0)) \($0.1)" }.joined()
+      metrics.filter { sum($0.0) > 0 }.map { ", \(told($0.0)) \($0.1)" }.joined()
     }
     if report.runs.contains(where: { $0.rates[.delivered] != nil && $0.counts[.lost] == nil }) {
       lines("Payloads do not say which message they are: what became of each, and how long it took, is not known.")
     } else if sum(.expected) > 0 || sum(.delivered) > 0 {
       lines(
-        "deliveries: \(sum(.expected)) expected, \(sum(.delivered)) came, \(sum(.lost)) lost, \(sum(.duplicates)) duplicates, "
-          + "\(sum(.reordered)) reordered"
+        "deliveries: \(told(.expected)) expected, \(told(.delivered)) came, \(told(.lost)) lost, \(told(.duplicates)) duplicates, "
+          + "\(told(.reordered)) reordered"
           + named([
             (.corrupted, "corrupted"), (.foreign, "foreign"), (.undeliverable, "to absent clients"),
           ]))
     }
     lines(
-      "messages: \(sum(.offered)) due, \(sum(.sent)) sent, \(sum(.acknowledged)) acknowledged, \(sum(.refused)) refused, "
-        + "\(sum(.inDoubt)) in doubt"
+      "messages: \(told(.offered)) due, \(told(.sent)) sent, \(told(.acknowledged)) acknowledged, \(told(.refused)) refused, "
+        + "\(told(.inDoubt)) in doubt"
         + named([
           (.withoutSubscribers, "without subscribers"), (.lostConnections, "connections lost"),
           (.failedAttempts, "attempts to connect failed"), (.reconnections, "reconnections"),
