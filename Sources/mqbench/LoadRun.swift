@@ -59,7 +59,11 @@ struct LoadRun: ~Copyable {
     state.enter(.leaving)
     let workerCount = plan.workers
     let leaveLimit = Instant.now + .seconds(5)
-    while state.finishedWorkers.now < workerCount, Instant.now < leaveLimit { look() }
+    while state.finishedWorkers.now < workerCount {
+      look()
+      // A broker that reads nothing would be waited for much longer.
+      if Instant.now >= leaveLimit { state.enter(.over) }
+    }
     clearProgress()
     if let error = state.error { throw error }
     // Those who have connected until a signal came are worth telling.
@@ -152,7 +156,7 @@ struct LoadRun: ~Copyable {
       look()
       let now = Instant.now
       let present = (state.distinct.now, state.outstanding.now)
-      if now >= earliest, present.1 == 0, present.0 >= state.expected.now { return }
+      if now >= earliest, present.1 == 0, present.0 >= state.expected.now, state.lostConnections.now == 0 { return }
       if present != last {
         last = present
         quietSince = now

@@ -96,14 +96,17 @@ final class WorkerGroup {
   let payloads: PayloadMaker?
   /// The numbers of its clients.
   let clients: Range<Int>
+  /// No publisher gets as far: a larger number in a message is none of ours.
+  let sequenceLimit: Int
   private let tlsFiles = TLSFiles()
   /// What became of its messages, where that is told of each group.
   var measured = GroupMeasurements()
 
-  init(_ number: Int, _ plan: LoadGroup, _ run: RunWord) {
+  init(_ number: Int, of load: LoadPlan) {
+    let plan = load.groups[number]
     self.plan = plan
     publishing = plan.publishing
-    self.run = run
+    run = load.run
     self.number = UInt8(number)
     schedule = publishing?.schedule ?? Schedule(publishers: 1, messagesPerSecond: 1)
     (qos, retain) = (publishing?.qos ?? .atMostOnce, publishing?.retain ?? false)
@@ -112,6 +115,7 @@ final class WorkerGroup {
     hasOneTopicEach = publishing.map { $0.cycle == nil && $0.topics.topicCount(of: 0) == 1 } ?? true
     payloads = publishing.map { PayloadMaker($0.payload, seed: $0.schedule.seed) }
     clients = plan.clients
+    sequenceLimit = load.isClosed ? 1 << 32 : schedule.firstSequence(of: 0, notBefore: load.windowEnd) + 64
   }
 
   /// The place of the topic of message `sequence` among those of the client with this number in the group, and how many earlier

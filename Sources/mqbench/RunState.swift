@@ -17,6 +17,8 @@ final class RunState: Sendable {
   /// Measured deliveries that have to come, and that have come, each once.
   let expected = Counter()
   let distinct = Counter()
+  /// Connections that were lost, since when what comes and what has to come cannot be told apart by counting.
+  let lostConnections = Counter()
   /// What publishers still have to do; 0 when nothing is left.
   let outstanding = Counter()
   let finishedWorkers = Counter()
@@ -58,6 +60,8 @@ final class RunState: Sendable {
     case stopping
     /// No more connections.
     case leaving
+    /// Whoever has not left yet does not wait for its broker any more.
+    case over
   }
 
   /// When the arrivals begin, once it is known.
@@ -70,6 +74,7 @@ final class RunState: Sendable {
 
   var isStopping: Bool { phase.load(ordering: .relaxed) >= Phase.stopping.rawValue }
   var isLeaving: Bool { phase.load(ordering: .relaxed) >= Phase.leaving.rawValue }
+  var isOver: Bool { phase.load(ordering: .relaxed) >= Phase.over.rawValue }
 
   func enter(_ next: Phase) { phase.store(next.rawValue, ordering: .releasing) }
 
@@ -79,14 +84,14 @@ final class RunState: Sendable {
   func fail(_ error: ConnectionError) { failure.withLock { $0 = $0 ?? error } }
 }
 
-/// A number that one thread at a time changes a little and others look at.
+/// A number that one thread at a time changes a little and others look at. Whoever sees a change sees all that was written before.
 final class Counter: Sendable {
   private let value = Atomic<Int>(0)
 
-  var now: Int { value.load(ordering: .relaxed) }
+  var now: Int { value.load(ordering: .acquiring) }
 
   func add(_ count: Int) {
-    if count != 0 { value.add(count, ordering: .relaxed) }
+    if count != 0 { value.add(count, ordering: .releasing) }
   }
 
   func raise(to least: Int) { value.max(least, ordering: .relaxed) }

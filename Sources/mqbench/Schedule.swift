@@ -76,11 +76,14 @@ struct Schedule: Sendable {
     return Self.divided(message, by: rate) + ramp / 2
   }
 
+  /// Later than any run ends, and a number still when times are added to it.
+  private static let never: Int64 = 8_000_000_000_000_000_000
+
   /// `message` × 10¹⁵ / `rate`, which does not fit into 64 bits on the way.
   private static func divided(_ message: UInt64, by rate: UInt64) -> Int64 {
     let product = message.multipliedFullWidth(by: 1_000_000_000_000_000)
-    guard product.high < rate else { return .max }
-    return Int64(clamping: rate.dividingFullWidth(product).quotient)
+    guard product.high < rate else { return never }
+    return min(never, Int64(clamping: rate.dividingFullWidth(product).quotient))
   }
 
   private static let block = 32

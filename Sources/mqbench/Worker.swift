@@ -76,7 +76,7 @@ final class Worker: @unchecked Sendable {
     (isClosed, tellsGroups, followsMessages) = (plan.isClosed, plan.tellsGroups, plan.followsMessages)
     (hasAcknowledgements, headlineKind) = (plan.hasAcknowledgements, plan.headline)
     self.state = state
-    groups = plan.groups.enumerated().map { WorkerGroup($0, $1, plan.run) }
+    groups = plan.groups.indices.map { WorkerGroup($0, of: plan) }
     var own: [Member] = []
     // Who only subscribes is first to connect.
     for group in groups.filter({ $0.publishing == nil }) + groups.filter({ $0.publishing != nil }) {
@@ -231,7 +231,7 @@ final class Worker: @unchecked Sendable {
     report()
     if start.nanoseconds == .max, let begin = state.startTime { startArrivals(begin) }
     if state.isStopping { stop() }
-    if state.isLeaving { return leave() }
+    if state.isLeaving { return leave() || state.isOver }
     return false
   }
 
@@ -491,8 +491,9 @@ final class Worker: @unchecked Sendable {
       if publisher.group.qos == .atMostOnce {
         if isMeasured(message.due) { accept(publisher, message.sequence) }
       } else {
-        let place = message.sequence - publisher.unacknowledged[0].sequence
-        publisher.unacknowledged[place].sent = now
+        // A broker may acknowledge what it has not got whole.
+        let place = publisher.unacknowledged.isEmpty ? -1 : message.sequence - publisher.unacknowledged[0].sequence
+        if place >= 0 { publisher.unacknowledged[place].sent = now }
       }
       guard isMeasured(message.due) else { continue }
       measurements.sent += 1
@@ -537,11 +538,24 @@ final class Worker: @unchecked Sendable {
     publisher.isHeld = true
     // Whoever has output left is held back by the network, everybody else by what is unacknowledged.
     if publisher.client.unsentCount > 0 || !publisher.client.isConnected || publisher.isLeaving {
-      publisher.socketTime.begin(at: now)
-      block(publisher, now)
+      isHeldByNetwork(publisher, now)
     } else {
-      publisher.windowTime.begin(at: now)
+      isHeldByWindow(publisher, now)
     }
+  }
+
+  private func isHeldByNetwork(_ publisher: Publisher, _ now: Int64) {
+    block(publisher, now)
+    // In a closed loop nobody asks which delay was whose.
+    if isClosed { return }
+    publisher.windowTime.end(at: now)
+    publisher.socketTime.begin(at: now)
+  }
+
+  private func isHeldByWindow(_ publisher: Publisher, _ now: Int64) {
+    if isClosed { return }
+    publisher.socketTime.end(at: now)
+    publisher.windowTime.begin(at: now)
   }
 
   private func block(_ publisher: Publisher, _ now: Int64) {
@@ -572,8 +586,7 @@ final class Worker: @unchecked Sendable {
         if client.canPublish, !publisher.isLeaving {
           release(publisher, now)
         } else if isFree {
-          publisher.socketTime.end(at: now)
-          publisher.windowTime.begin(at: now)
+          isHeldByWindow(publisher, now)
         }
       }
       return isFree
@@ -668,7 +681,7 @@ final class Worker: @unchecked Sendable {
     let place = number - publisher.firstNumber
     guard place >= 0, place < publisher.unacknowledged.count else { return }
     let entry = publisher.unacknowledged[place]
-    if isMeasured(due(publisher, entry.sequence)) { measurements.receipt.record(now - entry.sent) }
+    if entry.sent > 0, isMeasured(due(publisher, entry.sequence)) { measurements.receipt.record(now - entry.sent) }
   }
 
   private func acknowledged(_ number: Int, _ reason: ReasonCode, _ publisher: Publisher) {
@@ -684,22 +697,33 @@ final class Worker: @unchecked Sendable {
     }
     total.acknowledged += 1
     measurements.seconds[second(now)].acknowledged += 1
-    if isMeasuredTime(now) { measurements.acknowledgedInWindow += 1 }
     let due = due(publisher, entry.sequence)
-    if isMeasured(due) {
-      measurements.acknowledged += 1
-      if !isClosed { measurements.acknowledgement.record(now - due) }
-      if !isClosed || isMeasuredTime(entry.sent) { measurements.acknowledgementService.record(now - entry.sent) }
-      if headlineKind == .acknowledgement { headline(now - (isClosed ? entry.sent : due), due: due, at: now) }
-      if reason.isFailure {
+    if reason.isFailure {
+      if isMeasured(due) {
         measurements.seconds[second(now)].errors += 1
         measurements.refused[reason.rawValue, default: 0] += 1
-      } else {
-        if reason == .noMatchingSubscribers { measurements.withoutSubscribers += 1 }
-        accept(publisher, entry.sequence)
       }
+    } else {
+      if isMeasuredTime(now) { measurements.acknowledgedInWindow += 1 }
+      if isMeasured(due) { accepted(entry, of: publisher, due: due, at: now, reason) }
     }
     if publisher.isHeld, !publisher.isBlocked, publisher.client.canPublish { release(publisher, now) }
+  }
+
+  /// A measured message has its last acknowledgement, which is below 0x80.
+  private func accepted(
+    _ entry: Publisher.Unacknowledged, of publisher: Publisher, due: Int64, at now: Int64, _ reason: ReasonCode
+  ) {
+    measurements.acknowledged += 1
+    if !isClosed { measurements.acknowledgement.record(now - due) }
+    if entry.sent > 0, !isClosed || isMeasuredTime(entry.sent) {
+      measurements.acknowledgementService.record(now - entry.sent)
+    }
+    if headlineKind == .acknowledgement, !isClosed || entry.sent > 0 {
+      headline(now - (isClosed ? entry.sent : due), due: due, at: now)
+    }
+    if reason == .noMatchingSubscribers { measurements.withoutSubscribers += 1 }
+    accept(publisher, entry.sequence)
   }
 
   /// An attempt failed, or a network connection was lost.
@@ -716,6 +740,7 @@ final class Worker: @unchecked Sendable {
   private func lost(_ member: Member) {
     let now = time()
     measurements.lostConnections += 1
+    state.lostConnections.add(1)
     measurements.seconds[second(now)].errors += 1
     member.isLeaving = false
     member.subscriber?.left(at: now)
@@ -727,6 +752,8 @@ final class Worker: @unchecked Sendable {
     publisher.unsent.removeAll()
     if publisher.group.qos == .atMostOnce { takeBack(publisher) }
     publisher.sentOnConnection = publisher.next
+    // What it waited for will not come any more; the next connection lets it go on.
+    if publisher.isHeld { isHeldByNetwork(publisher, now) }
   }
 
   /// What was sent at QoS 0 on a network connection that broke may have been lost with it.
@@ -762,7 +789,8 @@ final class Worker: @unchecked Sendable {
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
     guard header.group < groups.count, case let group = groups[Int(header.group)], group.isPublishing,
-      group.clients.contains(publisher)
+      group.clients.contains(publisher), sequence < group.sequenceLimit,
+      publishersByNumber[publisher].map({ sequence < $0.next }) != false
     else {
       measurements.corrupted += 1
       return

@@ -58,6 +58,23 @@ struct BenchFaultTests {
     #expect(delay > 300 && lag < 20 && !report.signs.contains("loop lag"), "\(delay) \(lag) \(report.signs)")
   }
 
+  @Test("a publisher whose connection breaks while its window is full goes on with the next one", .needs("mosquitto"))
+  func cutWhileHeld() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let proxy = try CuttingProxy(to: broker.port)
+    let tool = try ToolProcess(
+      "mqbench",
+      ["load", "--closed", "--publishers", "1", "--subscribers", "0", "--window", "1"] + proxy.options + [
+        "--warm-up", "0", "--duration", "4", "--json",
+      ])
+    Expect.eventually { broker.log.contains("Received PUBLISH") }
+    proxy.cut()
+    #expect(try tool.wait(timeout: .seconds(30)) == .exited(0), "\(tool.errorText)")
+    let report = try BenchReport(tool)
+    #expect(report.count("lost_connections") == 1)
+    #expect(report.seconds.filter { $0["second"] == 3 }.contains { $0["sent"] ?? 0 > 0 })
+  }
+
   @Test("messages that do not come at QoS 0 are lost, each of them", .needs("mosquitto"))
   func dropped() throws {
     let (proxy, report, _) = try Self.run(
