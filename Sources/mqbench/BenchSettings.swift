@@ -94,6 +94,9 @@ struct BenchSettings: Sendable {
     if let again {
       do throws(UsageError) {
         let report = try JSONReport.read(again.bytes)
+        if report.runs.contains(where: \.isConnect) {
+          throw UsageError("the report is of connect, and load does something else")
+        }
         saved = try SavedOptions.uses(of: report, Self.tool.commandLine.options)
         if scenario == nil, !report.scenarioText.isEmpty {
           scenario = try Scenario(Array(report.scenarioText.utf8), path: "the saved scenario")

@@ -22,7 +22,8 @@ struct Calibration {
       floor = Self.percentiles.map { summary.headline.percentile($0) }
       tls = summary.tls
     }
-    if summary.verdict == .none {
+    // A closed loop is always limited by something.
+    if summary.plan.isClosed ? summary.verdict != .tool : summary.verdict == .none {
       ceiling = summary.plan.isClosed ? summary.sentRate : summary.offeredRate
     } else {
       isCeilingReached = true

@@ -172,7 +172,9 @@ struct LoadSettings: Sendable {
 
   /// The options of a group.
   static let groupOptions: [Option<LoadSettings>] = [
-    number("clients", "clients of a group (1), or clients to connect (100)", in: 1...1_000_000) { $0.clients = $1 },
+    number("clients", "clients of a group, or clients to connect (1, of connect 100)", in: 1...1_000_000) {
+      $0.clients = $1
+    },
     Option(
       OptionDescription(
         long: "publish", value: .one("TOPIC"), section: .messages,
@@ -196,7 +198,8 @@ struct LoadSettings: Sendable {
     ) { $0.isShared = true },
     Option(
       OptionDescription(
-        long: "rate", value: .one("N"), section: .messages, summary: "messages a second, over all publishers (100)")
+        long: "rate", value: .one("N"), section: .messages,
+        summary: "messages a second, over all publishers (100; search begins at 1000)")
     ) { (settings, value) throws(UsageError) in
       settings.pace = .rate(try value.rate())
       settings.isRateGiven = true
@@ -238,7 +241,11 @@ struct LoadSettings: Sendable {
           subscriber while it was away, or in the second before it left, is not owed to it. The times of connecting have those \
           connections in them.
           """)
-    ) { (settings, value) throws(UsageError) in settings.reconnectEvery = try value.durationAboveZero() },
+    ) { (settings, value) throws(UsageError) in
+      let time = try value.durationAboveZero()
+      guard time >= .milliseconds(100) else { throw UsageError("\(value.quoted) is less than a tenth of a second") }
+      settings.reconnectEvery = try value.withinYear(time)
+    },
   ]
 
   /// The options of a run.
@@ -257,18 +264,23 @@ struct LoadSettings: Sendable {
     Option(
       OptionDescription(
         long: "ramp", value: .one("TIME"), section: .time, summary: "time in which the rate rises to its value (0)")
-    ) { (settings, value) throws(UsageError) in settings.ramp = try value.duration() },
+    ) { (settings, value) throws(UsageError) in settings.ramp = try value.withinYear(value.duration()) },
     number("seed", "number that all random things are made of", in: 0 ... .max) { $0.seed = UInt64($1) },
     Option(
       OptionDescription(
         long: "connect-rate", value: .one("N"), section: .time, summary: "connections to begin in a second (500)")
-    ) { (settings, value) throws(UsageError) in settings.connectRate = try value.rate() },
+    ) { (settings, value) throws(UsageError) in
+      settings.connectRate = try value.rate()
+      if settings.connectRate < 0.01 { throw UsageError("\(value.quoted) is less than one in a hundred seconds") }
+    },
     time("warm-up", "time before the window, which does not count (5s)") { $0.warmUp = $1 },
     Option(
       OptionDescription(
         long: "duration", value: .one("TIME"), section: .time,
-        summary: "length of the window in which messages count (30s), or for which connections are held (1s)")
-    ) { (settings, value) throws(UsageError) in settings.duration = try value.durationAboveZero() },
+        summary: "length of the window in which messages count, or for which connections are held (30s, of connect 1s)")
+    ) { (settings, value) throws(UsageError) in
+      settings.duration = try value.withinYear(value.durationAboveZero())
+    },
     time("drain", "how long messages may come after the window (30s)") { $0.drain = $1 },
     number("threads", "threads to share the clients among (1)", in: 1...64) { $0.threads = $1 },
   ]
@@ -288,7 +300,7 @@ struct LoadSettings: Sendable {
     _ long: String, _ summary: String, set: @escaping @Sendable (inout LoadSettings, Duration) -> Void
   ) -> Option<LoadSettings> {
     Option(OptionDescription(long: long, value: .one("TIME"), section: .time, summary: summary)) {
-      (settings, value) throws(UsageError) in set(&settings, try value.duration())
+      (settings, value) throws(UsageError) in set(&settings, try value.withinYear(value.duration()))
     }
   }
 }
@@ -297,7 +309,7 @@ extension Argument {
   /// A number a second above zero, perhaps with a fraction.
   fileprivate func rate() throws(UsageError) -> Double {
     let text = try text()
-    guard let rate = Double(text), rate > 0, rate <= 1e9 else {
+    guard let rate = Double(text), rate >= 1e-6, rate <= 1e9 else {
       throw UsageError("\(quoted) is not a number a second such as 0.5 or 20000")
     }
     return rate
@@ -308,6 +320,16 @@ extension Argument {
     if bytes.starts(with: burst) {
       return .bursts(of: try Argument(Array(bytes.dropFirst(burst.count)), from: source).number(in: 1...10_000_000))
     }
-    return try choice([("constant", .constant), ("poisson", .poisson)])
+    guard !bytes.elementsEqual("constant".utf8) else { return .constant }
+    guard bytes.elementsEqual("poisson".utf8) else {
+      throw UsageError("\(quoted) is not constant, poisson or burst:N, as in burst:100")
+    }
+    return .poisson
+  }
+
+  /// The time, unless it is longer than a year.
+  fileprivate func withinYear(_ time: Duration) throws(UsageError) -> Duration {
+    guard time <= .seconds(366 * 86_400) else { throw UsageError("\(quoted) is more than a year") }
+    return time
   }
 }

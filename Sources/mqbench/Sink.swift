@@ -65,8 +65,11 @@ struct Sink: ~Copyable {
     peer.takeLeave()
     poller.remove(peer.socket.descriptor, token: 1)
     peers[Int(peer.socket.descriptor)] = nil
-    for subscription in peer.subscriptions { subscribers.removeAll { $0.peer === peer && $0.filter == subscription } }
-    generation += 1
+    if peer.subscriptions.isEmpty { return }
+    subscribers.removeAll { $0.peer === peer }
+    // Routes hold on to whom they lead to, and nobody may publish there again.
+    routes = []
+    places = [:]
   }
 
   // MARK: - Input

@@ -59,13 +59,14 @@ struct Times: Sendable {
 
   /// The percentile `hundredths` (9,990 for p99.9) by nearest rank over all samples; unknown when fewer than ten are beyond it.
   func percentile(_ hundredths: Int) -> Value {
-    count * (10_000 - hundredths) >= 100_000 ? rank(hundredths) : .unknown
+    count >= (100_000 + 9_999 - hundredths) / (10_000 - hundredths) ? rank(hundredths) : .unknown
   }
 
   /// The same whatever the number of samples.
   func rank(_ hundredths: Int) -> Value {
     guard count > 0 else { return .unknown }
-    let rank = max(1, (count * hundredths + 9_999) / 10_000)
+    // In two parts, for what is merged may be more than ten thousand times a number can be.
+    let rank = max(1, count / 10_000 * hundredths + (count % 10_000 * hundredths + 9_999) / 10_000)
     let finite = Int(histogram.totalCount)
     if rank > finite { return .endless }
     if rank == finite { return .nanoseconds(maximum) }

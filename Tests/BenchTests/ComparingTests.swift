@@ -228,5 +228,12 @@ struct SearchTests {
     nothing.take(.failed("loss=0"))
     nothing.stop()
     #expect(nothing.next == .finished(.below(1000, brokenBy: "loss=0")))
+    var unable = Search(from: 1000)
+    unable.take(.toolLimited)
+    unable.stop()
+    #expect(unable.next == .finished(.atLeast(0)))
+    var late = Search(from: 1000)
+    late.stop()
+    #expect(late.next == .finished(.noTime))
   }
 }

@@ -223,7 +223,11 @@ struct ShardReportTests {
     var whole = parts[0]
     whole.shards = nil
     #expect(failure { () throws(UsageError) in _ = try together([whole, parts[1]]) } != nil)
-    // Two whole loads are two runs.
-    #expect(try together([try together(parts), try together(parts)]).runs.count == 2)
+    // Two whole loads are two runs, and the same one twice is not.
+    let later = (1...4).map { report([$0], of: 4, [[1, 2, 3]], start: 600) }
+    #expect(try together([try together(parts), try together(later)]).runs.count == 2)
+    #expect(
+      failure { () throws(UsageError) in _ = try together([try together(parts), try together(parts)]) }?.hasSuffix(
+        "is there twice, and would count as two; --yes takes it so") == true)
   }
 }

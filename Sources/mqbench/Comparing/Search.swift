@@ -33,6 +33,8 @@ struct Search: Sendable {
     case below(Double, brokenBy: String)
     /// The time ran out before anything was confirmed; this many passed a short window.
     case unconfirmed(Double)
+    /// There was no time for a single step.
+    case noTime
   }
 
   /// A step that was made.
@@ -81,7 +83,11 @@ struct Search: Sendable {
   /// There is no time for more steps.
   mutating func stop() {
     if case .finished = next { return }
-    next = .finished(passed.map(Answer.unconfirmed) ?? .below(limit ?? Self.least, brokenBy: brokenBy))
+    switch (passed, limit) {
+    case (let passed?, _): next = .finished(.unconfirmed(passed))
+    case (nil, let limit?): next = .finished(isToolLimited ? .atLeast(0) : .below(limit, brokenBy: brokenBy))
+    case (nil, nil): next = .finished(.noTime)
+    }
   }
 
   /// The steps that did not pass although the same rate or a higher one did: where there are any, another search may end elsewhere.

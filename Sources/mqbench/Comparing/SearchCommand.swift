@@ -61,7 +61,11 @@ extension Measurement {
         search.take(row.outcome)
         if row.outcome != .passed { try recover(plan, idle: idle, until: min(deadline, .now + .seconds(10))) }
       }
+    } catch is Interrupted {
+      return ended(say(search, rows, goals, plan))
     } catch {
+      // The broker is gone; what it did before is worth telling.
+      if !rows.isEmpty { _ = say(search, rows, goals, plan) }
       return status(error)
     }
   }
@@ -88,8 +92,9 @@ extension Measurement {
       guard let whole = try run(plan), !whole.isInterrupted else { return nil }
       summary = whole
     } catch let error as ConnectionError {
-      // Where nothing has worked yet, nothing is searched for.
+      // Where nothing has worked yet, nothing is searched for, nor where there is no broker any more.
       if isFirst { throw error }
+      _ = try ping(plan)
       return Row(rate: rate, isConfirmation: isConfirmation, outcome: .failed("\(error)"))
     }
     let report = Report([summary], options: [])
@@ -106,7 +111,11 @@ extension Measurement {
     for goal in goals {
       // A slow rate has few messages in a short window: that percentile is then one of the longest times, or the longest.
       let result = GoalResult(goal, report, needsSamples: false)
-      if result.isMet != true { return .failed("\(goal.text) (\(result.measured))") }
+      if result.isMet != true {
+        let isFew = GoalResult(goal, report).isMet == nil
+        let count = report.runs.first.flatMap { $0.times[$0.headline]?.count } ?? 0
+        return .failed("\(goal.text) (\(result.measured)\(isFew ? " of \(count) messages" : ""))")
+      }
     }
     guard let run = report.runs.first else { return .failed("no run") }
     if run.achieved < 0.99 {
@@ -116,12 +125,14 @@ extension Measurement {
     return report.verdict == .network ? .failed("network") : .passed
   }
 
+  /// A signal came.
+  private struct Interrupted: Error {}
+
   /// The median of a few messages over a moment, in nanoseconds: how long the broker takes when it has nothing to do.
   private func ping(_ plan: LoadPlan) throws -> Int64? {
-    guard let summary = try run(plan.pinging()), case .nanoseconds(let time) = summary.headline.rank(5000) else {
-      return nil
-    }
-    return time
+    guard let summary = try run(plan.pinging()), !summary.isInterrupted else { throw Interrupted() }
+    if case .nanoseconds(let time) = summary.headline.rank(5000) { return time }
+    return nil
   }
 
   /// Waits until the broker answers about as fast as it did before the first step.
@@ -141,10 +152,11 @@ extension Measurement {
       ? Self.print(Self.json(search, rows, goals, answer), diagnostics)
       : Self.print(Self.text(search, rows, goals, plan, answer), diagnostics)
     if printed != .ok { return printed }
+    if case .rate? = answer {} else if answer != nil { diagnostics.error(Self.words(answer)) }
     switch answer {
     case .rate: return .ok
     case .below: return .goalMissed
-    case .atLeast, .unconfirmed: return .notMeasurable
+    case .atLeast, .unconfirmed, .noTime: return .notMeasurable
     case nil: return .ok
     }
   }
@@ -195,6 +207,7 @@ extension Measurement {
         : "nothing can be said: mqbench is the limit"
     case .below(let rate, let what): "fewer than \(Figures.rate(rate)) messages a second; what broke: \(what)"
     case .unconfirmed(let rate): "about \(Figures.rate(rate)) messages a second, which a longer window did not confirm"
+    case .noTime: "nothing can be said: connecting alone takes longer than a search has time for (see --connect-rate)"
     case nil: "interrupted"
     }
   }
@@ -218,6 +231,7 @@ extension Measurement {
       case .atLeast(let rate): ("at_least", rate, "")
       case .below(let rate, let what): ("below", rate, what)
       case .unconfirmed(let rate): ("unconfirmed", rate, "")
+      case .noTime: ("no_time", nil, "")
       case nil: ("interrupted", nil, "")
       }
     members += [

@@ -163,7 +163,7 @@ enum JSONReport {
     run.signs = json["signs"].elements.compactMap(\.text)
     run.evidence = items(json["evidence"])
     for (name, value) in json["rates"].members {
-      guard let rate = value.double, rate.isFinite, rate >= 0 else { return nil }
+      guard let rate = value.double, (0...1e12).contains(rate) else { return nil }
       if let metric = RateMetric(rawValue: name) { run.rates[metric] = rate }
     }
     guard let counts = counts(json["counts"]) else { return nil }
@@ -207,7 +207,7 @@ enum JSONReport {
       return nil
     }
     let (least, longest) = (Int64(json["min_ns"].integer ?? 0), Int64(json["max_ns"].integer ?? 0))
-    guard least >= 0, least <= longest else { return nil }
+    guard least >= 0, least <= longest, longest <= most else { return nil }
     return Times(samples, endless: endless, from: least, to: longest)
   }
 

@@ -13,6 +13,10 @@ extension Report {
     }
     if reports.allSatisfy({ $0.shards?.isWhole ?? true }) {
       runs = reports.flatMap(\.runs)
+      var seen: Set<[String]> = []
+      for run in runs where !seen.insert([run.word, run.start]).inserted && !isForced {
+        throw UsageError("the run that began at \(run.start) is there twice, and would count as two; --yes takes it so")
+      }
     } else {
       try self.init(shards: reports, isForced: isForced)
     }
