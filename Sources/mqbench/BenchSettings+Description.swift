@@ -276,8 +276,8 @@ extension BenchSettings {
             "broker",
             """
             By exclusion: less than 99 % of the offered messages were sent in the window, or the run was not steady: the backlog grew \
-            by more than 0.5 % of the rate, or the p99 of the window's halves differ by more than 20 % and 1 ms. A closed loop is always \
-            limited by something.
+            by more than 0.5 % of the rate, or the p99 of the window's halves differ by more than 20 % and 1 ms, or messages were lost, refused, \
+            in doubt or never sent. A closed loop is always limited by something.
             """),
           .init("none", "The offered load was carried."),
         ]),

@@ -38,9 +38,9 @@ struct GoalResult: Sendable {
       isMet = Self.hasSubscribers(report) ? goal.isMet(by: Int(share * 1e8)) : nil
       measured = Self.hasSubscribers(report) ? Figures.decimals(share * 100, 4) + " %" : "nobody subscribes"
     case .rate:
-      let metric = report.runs.contains { $0.rates[.delivered] != nil } ? RateMetric.delivered : .sent
+      let metric = [RateMetric.delivered, .connected].first { report.runs[0].rates[$0] != nil } ?? .sent
       let rate = Spread.median(report.runs.map { $0.rate(metric) })
-      isMet = goal.isMet(by: Int(rate * 1e6))
+      isMet = goal.isMet(by: Int(min(rate, 1e12) * 1e6))
       measured = "\(Figures.rate(rate)) a second \(metric.rawValue)"
     }
     // What mqbench itself held up says nothing of a broker.
@@ -85,10 +85,11 @@ extension Goal {
 }
 
 extension Report.Run {
-  /// What was due and did not come, as far as anybody can tell: lost deliveries, and messages in doubt or never sent.
+  /// What was due and did not come, as far as anybody can tell: lost deliveries, and messages refused, in doubt or never sent.
   fileprivate var missing: Int {
     let unsent = isClosed ? 0 : max(0, count(.offered) - count(.sent))
-    return count(.lost) + count(.inDoubt) + unsent + (count(.lostConnections) > 0 ? count(.undeliverable) : 0)
+    return count(.lost) + count(.refused) + count(.inDoubt) + unsent
+      + (count(.lostConnections) > 0 ? count(.undeliverable) : 0)
   }
 
   fileprivate var headlineTimes: Times { times[headline] ?? Times() }

@@ -19,6 +19,9 @@ struct Measurement {
     self.savedOptions = savedOptions
     diagnostics = settings.diagnostics(invocation)
     try settings.report.saved.check()
+    if command == .connect, let goal = settings.report.goals.first(where: \.isAboutDeliveries) {
+      throw UsageError("--goal: \(goal.text) is about messages, and connect sends none")
+    }
     if settings.report.wantsSame, settings.words.first?.bytes.elementsEqual("ab".utf8) != true {
       throw UsageError("--goal: same is for compare and ab")
     }
@@ -195,21 +198,31 @@ struct Measurement {
     return failure ?? (status == .ok ? connectionStatus(summaries, report) : status)
   }
 
-  /// What lost or refused connections make of the status of a report that is fine otherwise.
+  /// What lost or refused connections make of the status of a report that is fine otherwise. Lost messages are told, too, even where
+  /// no goal is about them.
   private func connectionStatus(_ summaries: [Summary], _ report: Report) -> ExitStatus {
     if summaries.contains(where: \.isInterrupted) { return .ok }
     func sum(_ metric: CountMetric) -> Int { report.runs.reduce(0) { $0 + $1.count(metric) } }
     if report.runs.contains(where: \.isConnect) {
       let failures = summaries.reduce(into: [:]) { $0.merge($1.measured.failures, uniquingKeysWith: +) }
-      if sum(.connected) == 0, let (failure, count) = failures.max(by: { $0.value < $1.value }) {
-        diagnostics.error("\(failure.reason)" + (failures.count > 1 ? " (\(count) of \(sum(.clients)))" : ""))
-        return failure.status
+      if sum(.connected) > 0, sum(.lostConnections) > 0 {
+        diagnostics.error("\(sum(.lostConnections)) of \(sum(.connected)) connections were lost while they were held")
+        return .connectionLost
       }
-      guard sum(.lostConnections) > 0 else { return .ok }
-      diagnostics.error("\(sum(.lostConnections)) of \(sum(.connected)) connections were lost while they were held")
-      return .connectionLost
+      let count = sum(.clients) - sum(.connected)
+      guard count > 0, let failure = failures.max(by: { $0.value < $1.value })?.key else { return .ok }
+      let isAll = sum(.connected) == 0
+      diagnostics.error(
+        isAll ? failure.reason : "\(count) of \(Figures.grouped(sum(.clients))) clients failed: \(failure.reason)")
+      return failure.status
     }
     let unsent = max(0, sum(.offered) - sum(.sent))
+    let isAsked = settings.report.goals.contains(where: \.isAboutDeliveries)
+    if sum(.lost) > 0, !isAsked {
+      diagnostics.warning(
+        "\(Figures.grouped(sum(.lost))) of \(Figures.grouped(sum(.expected))) deliveries were lost (--goal loss=0 makes it a status)"
+      )
+    }
     guard unsent > 0, sum(.lostConnections) > 0, !report.isClosed else { return .ok }
     diagnostics.error("connections were lost, and \(unsent) of \(sum(.offered)) messages were never sent")
     return .connectionLost
@@ -252,7 +265,9 @@ struct Measurement {
     var summaries: [[Summary]] = [[], []]
     do {
       // That the second broker is not there is found out before the first one is measured.
-      if !plans[1].publishings.isEmpty, try run(plans[1].pinging()) == nil { return ended(.ok) }
+      if !plans[1].publishings.isEmpty {
+        guard let first = try run(plans[1].pinging()), !first.isInterrupted else { return ended(.ok) }
+      }
       for number in 0..<(2 * count) {
         let side = number % 4 == 1 || number % 4 == 2 ? 1 : 0
         if number > 0, try !pause(settings.report.pause) { return ended(.ok) }

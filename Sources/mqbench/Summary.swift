@@ -194,6 +194,7 @@ struct Summary: Sendable {
     if !sharesMachine { (evidence.segments, evidence.retransmits) = (measured.segments, measured.retransmits) }
     evidence.achieved = achieved
     evidence.isSteady = steadiness.isSteady
+    evidence.missing = lost + measured.refused.values.reduce(0, +) + measured.inDoubt + unsent
     evidence.isClosed = plan.isClosed
     verdict = Verdict(evidence)
   }
@@ -256,12 +257,16 @@ struct Summary: Sendable {
       guard let subscriber = subscribers[number] else { return Delivered(seen: BitSet()) }
       return Delivered(seen: subscriber.seen(of: publisher.number, on: topic), outages: subscriber.outages)
     case .share(let share):
-      // Any of them will do, and one is enough.
-      let all = plan.routing.shares[share].compactMap { subscribers[$0]?.seen(of: publisher.number, on: topic) }
+      // Any of them will do, and one is enough; nothing is owed while none of them is there.
+      let members = plan.routing.shares[share].compactMap { subscribers[$0] }
+      let all = members.map { $0.seen(of: publisher.number, on: topic) }
       var seen = BitSet()
       for one in all { seen.formUnion(one) }
       if all.reduce(0, { $0 + $1.count }) > seen.count { countDuplicates(all, publisher, topic) }
-      return Delivered(seen: seen)
+      let outages = members.dropFirst().reduce(members.first?.outages ?? []) { common, member in
+        common.flatMap { one in member.outages.filter(one.overlaps).map { one.clamped(to: $0) } }
+      }
+      return Delivered(seen: seen, outages: outages)
     }
   }
 

@@ -40,6 +40,8 @@ struct Evidence: Sendable {
   var retransmits = 0
   /// Sent ÷ offered.
   var achieved = 1.0
+  /// Messages and deliveries that did not come: lost, refused, in doubt or never sent.
+  var missing = 0
   var isSteady = true
   /// Nothing is due in a closed loop: what limits it is the tool, the network, or else the broker.
   var isClosed = false
@@ -61,6 +63,8 @@ struct Evidence: Sendable {
     /// Sent less than 99 % of what was offered.
     case notAchieved = "offered rate not reached"
     case notSteady = "not steady"
+    /// Not all came to their end.
+    case missing = "messages lost"
     /// As fast as the broker allows.
     case closedLoop = "closed loop"
 
@@ -69,7 +73,7 @@ struct Evidence: Sendable {
       switch self {
       case .loopLag, .toolDelay, .busyWorker, .steal: .tool
       case .fullLink, .retransmits: .network
-      case .notAchieved, .notSteady, .closedLoop: .broker
+      case .notAchieved, .notSteady, .missing, .closedLoop: .broker
       }
     }
   }
@@ -88,6 +92,7 @@ struct Evidence: Sendable {
     case .retransmits: Double(retransmits) > 0.001 * Double(segments)
     case .notAchieved: achieved < 0.99
     case .notSteady: !isSteady
+    case .missing: missing > 0
     case .closedLoop: isClosed
     }
   }

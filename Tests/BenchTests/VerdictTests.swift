@@ -43,6 +43,12 @@ struct VerdictTests {
     #expect(verdict { $0.stolenSeconds = 4 } == (.tool, [.steal]))
   }
 
+  @Test("a load of which a message is missing was not carried")
+  func missing() {
+    #expect(verdict { $0.missing = 1 } == (.broker, [.missing]))
+    #expect(verdict { ($0.missing, $0.busySlices) = (1, 300) }.0 == .tool)
+  }
+
   @Test("the network is a link beyond 80 %, or one segment in a thousand sent again")
   func network() {
     #expect(verdict { $0.linkShare = 0.8 }.0 == .none)

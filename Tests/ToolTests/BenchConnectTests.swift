@@ -32,7 +32,8 @@ struct BenchConnectTests {
       ["connect", "-V", "5"] + proxy.options + [
         "--clients", "30", "--connect-rate", "300", "--duration", "100ms", "--json",
       ])
-    #expect(tool.end == .exited(0), "\(tool.errorText)")
+    #expect(tool.end == .exited(14))
+    #expect(tool.errorText.hasPrefix("mqbench: Error: 5 of 30 clients failed: "), "\(tool.errorText)")
     let report = try BenchReport(tool)
     #expect(report.counts("clients", "connected", "failed_attempts") == [30, 25, 5], "\(report.text)")
     #expect(report.evidence["failed to connect (CONNACK)"]?.hasPrefix("5: ") == true, "\(report.evidence)")

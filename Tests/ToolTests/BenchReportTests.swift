@@ -118,7 +118,10 @@ struct BenchReportTests {
       var changed = run
       changed["times"] = times
       changed["verdict"] = verdict
-      report["runs"] = Array(repeating: changed, count: runs)
+      report["runs"] = (0..<runs).map { number in
+        changed["run"] = "\(name)\(number)"
+        return changed
+      }
       var scenario = report["scenario"] as! [String: String]
       scenario["QoS"] = qos
       report["scenario"] = scenario
@@ -154,9 +157,11 @@ struct BenchReportTests {
     }
     // A page of what was saved.
     let page = "\(folder.path)/page.html"
-    let merged = try ToolProcess.run("mqbench", ["merge", base, base, "--save", page])
+    let merged = try ToolProcess.run("mqbench", ["merge", base, try save("again", runs: 4), "--save", page])
     #expect(merged.end == .exited(0) && merged.outputText.contains("8 runs"), "\(merged.outputText)\(merged.errorText)")
     #expect(try String(contentsOfFile: page, encoding: .utf8).contains("The runs"))
+    let twice = try ToolProcess.run("mqbench", ["merge", base, base])
+    #expect(twice.end == .exited(1) && twice.errorText.contains("is there twice"), "\(twice.errorText)")
   }
 
   @Test("Ctrl-C has the report so far, and the shell sees what ended it", .needs("mosquitto"))
@@ -184,6 +189,16 @@ struct BenchReportTests {
       tool.outputText.contains("A: 127.0.0.1:\(brokers[0].port), 1 run\nB: 127.0.0.1:\(brokers[1].port), 1 run"),
       "\(tool.outputText)")
     #expect(tool.outputText.contains("end to end p50") && tool.outputText.contains("Fewer than 4 runs"))
+  }
+
+  @Test("a signal ends a search at once, also while it looks how the broker does", .needs("mosquitto"))
+  func interruptedSearch() throws {
+    let broker = try RealBroker(lines: ["log_type all"])
+    let tool = try ToolProcess("mqbench", ["search"] + broker.options)
+    Expect.eventually { broker.log.contains("Received PUBLISH") }
+    tool.signal(2)
+    #expect(try tool.wait(timeout: .seconds(10)) == .signaled(2), "\(tool.errorText)")
+    #expect(tool.outputText.hasSuffix("\ninterrupted\n"), "\(tool.outputText)")
   }
 
   @Test("that the second broker is not there is said before the first one is measured", .needs("mosquitto"))
@@ -219,6 +234,11 @@ struct BenchReportTests {
       (["load", "--closed", "--arrivals", "poisson"], "--arrivals: nothing is due in a closed loop"),
       (["ab", "mqtt://a"], "two URLs"), (["load", "--goal", "same"], "same is for compare and ab"),
       (["search", "--subscribers", "0", "--goal", "loss=0"], "--goal: loss=0 cannot be told when nobody subscribes"),
+      (["connect", "--goal", "loss=0"], "--goal: loss=0 is about messages, and connect sends none"),
+      (["load", "--arrivals", "bursty"], "--arrivals: \"bursty\" is not constant, poisson or burst:N"),
+      (["connect", "--connect-rate", "0.001"], "--connect-rate: \"0.001\" is less than one in a hundred seconds"),
+      (["load", "--duration", "9223372036"], "--duration: \"9223372036\" is more than a year"),
+      (["load", "--reconnect-every", "1ms"], "--reconnect-every: \"1ms\" is less than a tenth of a second"),
     ])
   func refusals(words: [String], text: String) throws {
     let tool = try ToolProcess.run("mqbench", words)

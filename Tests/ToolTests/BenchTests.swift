@@ -52,6 +52,20 @@ struct BenchTests {
     #expect(try BenchReport(tool).counts("expected", "delivered", "lost") == [200, 200, 0], "\(tool.outputText)")
   }
 
+  @Test("a broker that delivers nothing has not carried the load, and that is said without a goal, too")
+  func nothingComes() throws {
+    let port = try freePort()
+    let sink = try ToolProcess("mqbench", ["sink", "-h", "127.0.0.1", "-p", "\(port)", "--log", "notice"])
+    try sink.waitForErrors("sink on port \(port)")
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["load", "-h", "127.0.0.1", "-p", "\(port)", "--warm-up", "0", "--duration", "1", "--drain", "1", "--json"])
+    let report = try BenchReport(tool)
+    #expect(report.counts("expected", "lost", "delivered") == [100, 100, 0])
+    #expect(report.signs.contains("messages lost") || report.verdict == "tool", "\(report.signs)")
+    #expect(tool.end == .exited(0) && tool.errorText.contains("100 of 100 deliveries were lost"), "\(tool.errorText)")
+  }
+
   @Test("the sink acknowledges and forwards, in a closed loop too")
   func sink() throws {
     let port = try freePort()

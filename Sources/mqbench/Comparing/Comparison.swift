@@ -130,10 +130,17 @@ struct Comparison: Sendable {
       Figure(name: "delivered", unit: "/s", isLessBetter: false) { $0.isClosed ? $0.rates[.delivered] : nil },
       Figure(name: "sent", unit: "/s", isLessBetter: false) { $0.isClosed ? $0.rates[.sent] : nil },
       Figure(name: "sent of offered", unit: "%", isLessBetter: false) { run in
-        run.isClosed ? nil : (min(1, run.achieved) * 1000).rounded() / 10
+        run.isClosed || run.isConnect ? nil : (min(1, run.achieved) * 1000).rounded() / 10
+      },
+      Figure(name: "accepted of tried", unit: "%", isLessBetter: false) { run in
+        run.isConnect ? (run.achieved * 1000).rounded() / 10 : nil
       },
       Figure(name: "lost of expected", unit: "%") { run in
         run.count(.expected) > 0 ? Double(run.count(.lost)) / Double(run.count(.expected)) * 100 : nil
+      },
+      Figure(name: "refused or in doubt", unit: "%") { run in
+        let count = run.count(.refused) + run.count(.inDoubt)
+        return run.count(.sent) > 0 ? Double(count) / Double(run.count(.sent)) * 100 : nil
       },
     ]
 

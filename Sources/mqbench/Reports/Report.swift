@@ -144,8 +144,11 @@ extension Report.Run {
   /// The seconds that had come to their end when the run did.
   var wholeSeconds: [Report.Second] { seconds.filter { Double($0.number + 1) <= window + drain } }
 
-  /// Sent in proportion to offered.
-  var achieved: Double { rate(.offered) > 0 ? rate(.sent) / rate(.offered) : 1 }
+  /// Sent in proportion to offered; of nothing but connections, those that were accepted in proportion to those that were tried.
+  var achieved: Double {
+    if isConnect { return count(.clients) > 0 ? Double(count(.connected)) / Double(count(.clients)) : 1 }
+    return rate(.offered) > 0 ? rate(.sent) / rate(.offered) : 1
+  }
 
   /// A percentile that falls among what never came is longer than this, in nanoseconds: nothing was waited for less.
   var patience: Int64 { Int64(drain * 1e9) }
