@@ -25,10 +25,13 @@ extension OptionTable {
   private func nearestName(to spelling: String) -> String? {
     guard spelling.utf8.count > 3, spelling.hasPrefix("--") else { return nil }
     var nearest: (name: String, distance: Int)?
+    var least = (Int.max, Int.max, Int.max)
     for option in options where !option.long.isEmpty && !option.isHidden {
-      // The beginning of a name is closer to it than anything else, however much is missing.
-      let distance = option.name.hasPrefix(spelling) ? 0 : editDistance(spelling, option.name)
-      if distance < nearest?.distance ?? .max { nearest = (option.name, distance) }
+      // The beginning of a name is close to it, however much is missing; of names that are as near, it is that of which less is.
+      let isBeginning = option.name.hasPrefix(spelling)
+      let edits = editDistance(spelling, option.name)
+      let rank = (isBeginning ? 1 : edits, edits, isBeginning ? 0 : 1)
+      if rank < least { (nearest, least) = ((option.name, rank.0), rank) }
     }
     guard let nearest, nearest.distance <= 1 + (spelling.utf8.count - 2) / 4 else { return nil }
     return nearest.name
