@@ -45,7 +45,7 @@ struct BenchSettings: Sendable {
     long: "again", value: .one("FILE.json"), section: .report,
     summary: "do what a saved report did, with its options and its seed",
     details: """
-      Options on the command line are stronger. Passwords are not saved: they have to be given again, or come from a file or the \
+      Options on the command line are stronger than the saved ones, except those that a saved scenario has for its groups. Passwords are not saved: they have to be given again, or come from a file or the \
       environment.
       """)
 

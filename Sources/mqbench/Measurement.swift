@@ -209,9 +209,9 @@ struct Measurement {
         diagnostics.error("\(sum(.lostConnections)) of \(sum(.connected)) connections were lost while they were held")
         return .connectionLost
       }
-      let count = sum(.clients) - sum(.connected)
+      let count = sum(.failedAttempts)
       guard count > 0, let failure = failures.max(by: { $0.value < $1.value })?.key else { return .ok }
-      let isAll = sum(.connected) == 0
+      let isAll = count == sum(.clients)
       diagnostics.error(
         isAll ? failure.reason : "\(count) of \(Figures.grouped(sum(.clients))) clients failed: \(failure.reason)")
       return failure.status

@@ -221,7 +221,12 @@ struct SearchTests {
     search.hurry()
     #expect(search.next == .confirm(1900))
     search.stop()
-    #expect(search.next == .finished(.unconfirmed(2000)))
+    #expect(search.next == .finished(.unconfirmed(2000)) && search.gap == nil)
+    var hurried = Search(from: 1000)
+    for outcome in [.passed, .failed("loss=0"), .failed("loss=0")] as [Search.Outcome] { hurried.take(outcome) }
+    hurried.hurry()
+    hurried.take(.passed)
+    #expect(hurried.next == .finished(.rate(950, brokenBy: "loss=0")) && hurried.gap == 1000...2000)
     var nothing = Search(from: 1000)
     nothing.hurry()
     #expect(nothing.next == .probe(1000))

@@ -53,6 +53,9 @@ struct BenchConnectTests {
       "mqbench", ["connect", "-V", version, "-u", "u", "-P", "wrong", "--clients", "3"] + broker.options)
     #expect(tool.end == .exited(status), "\(tool.end) \(tool.errorText)")
     #expect(tool.errorText.contains("not authorized"), "\(tool.errorText)")
+    // Nobody waited for what was refused at once.
+    #expect(tool.outputText.contains("   failed\n") || tool.outputText.contains("  failed "), "\(tool.outputText)")
+    #expect(!tool.outputText.contains(">"), "\(tool.outputText)")
     #expect(tool.errorText.split(separator: "\n").count == 1)
   }
 

@@ -96,6 +96,12 @@ struct Search: Sendable {
     return entries.filter { $0.outcome != .passed && $0.rate <= passed }
   }
 
+  /// The rates between what passed and what did not, where the time ran out before the distance was small; nil where it was.
+  var gap: ClosedRange<Double>? {
+    guard case .finished = next, let passed, let limit, limit > passed * (1 + Self.precision) else { return nil }
+    return passed...limit
+  }
+
   // MARK: - What the steps say
 
   /// The highest rate that passed a short window.

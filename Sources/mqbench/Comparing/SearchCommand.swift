@@ -26,7 +26,8 @@ extension Measurement {
     var load = settings.load
     (load.warmUp, load.duration, load.drain) = (Self.probe.warmUp, Self.probe.window, .seconds(10))
     // The password is asked for once.
-    var plan = try plan(load)
+    let first = try plan(load)
+    var plan = first
     let goals = try goals(plan)
     let deadline = Instant.now + Self.limit
     let firstRate = settings.load.isRateGiven || plan.scenarioText != nil ? plan.messagesPerSecond : 1000
@@ -42,7 +43,7 @@ extension Measurement {
         switch search.next {
         case .probe(let next): (rate, isConfirmation) = (next, false)
         case .confirm(let next): (rate, isConfirmation) = (next, true)
-        case .finished: return say(search, rows, goals, plan)
+        case .finished: return say(search, rows, goals, first)
         }
         let times = isConfirmation ? Self.confirmation : Self.probe
         if left < Self.time(times, plan) {
@@ -55,17 +56,17 @@ extension Measurement {
           diagnostics.notice("\(isConfirmation ? "confirming" : "trying") \(Figures.rate(rate)) messages a second")
         }
         guard let row = try step(plan, rate, isConfirmation, goals, isFirst: rows.isEmpty) else {
-          return ended(say(search, rows, goals, plan))
+          return ended(say(search, rows, goals, first))
         }
         rows.append(row)
         search.take(row.outcome)
         if row.outcome != .passed { try recover(plan, idle: idle, until: min(deadline, .now + .seconds(10))) }
       }
     } catch is Interrupted {
-      return ended(say(search, rows, goals, plan))
+      return ended(say(search, rows, goals, first))
     } catch {
       // The broker is gone; what it did before is worth telling.
-      if !rows.isEmpty { _ = say(search, rows, goals, plan) }
+      if !rows.isEmpty { _ = say(search, rows, goals, first) }
       return status(error)
     }
   }
@@ -164,10 +165,10 @@ extension Measurement {
   private static func text(
     _ search: Search, _ rows: [Row], _ goals: [Goal], _ plan: LoadPlan, _ answer: Search.Answer?
   ) -> String {
-    var text =
-      "mqbench search: \(goals.map(\.text).joined(separator: " ")); \(Report.sentence(plan.clientsInWords))\n\n"
+    var text = TextReport.wrapped(
+      "mqbench search: \(goals.map(\.text).joined(separator: " ")); \(Report.sentence(plan.clientsInWords))")
     text +=
-      Figures.right("messages/s", 12) + Figures.right("p50, ms", 10) + Figures.right("p99, ms", 10)
+      "\n" + Figures.right("messages/s", 12) + Figures.right("p50, ms", 10) + Figures.right("p99, ms", 10)
       + Figures.right("sent", 9)
     text += "\n"
     for row in rows {
@@ -184,8 +185,12 @@ extension Measurement {
       text += Figures.right(run.map { Figures.decimals(min(1, $0.achieved) * 100, 1) + " %" } ?? "–", 9) + "  "
       text += (row.isConfirmation ? "30 s: " : "") + words(row.outcome) + "\n"
     }
-    text += "\n\(words(answer))\n"
-    if let noise = noise(search) { text += "\(noise)\n" }
+    text += "\n" + TextReport.wrapped(words(answer))
+    if let gap = search.gap {
+      text += TextReport.wrapped(
+        "There was no time to look closer between \(Figures.rate(gap.lowerBound)) and \(Figures.rate(gap.upperBound)).")
+    }
+    if let noise = noise(search) { text += TextReport.wrapped(noise) }
     return text
   }
 

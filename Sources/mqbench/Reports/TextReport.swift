@@ -17,24 +17,26 @@ struct TextReport {
 
   private mutating func line(_ words: String = "") { text += words + "\n" }
 
+  private mutating func lines(_ words: String) { text += Self.wrapped(words) }
+
   /// Words in as many lines as they need, the further ones indented.
-  private mutating func lines(_ words: String, indent: Int = 2) {
-    var line = ""
+  static func wrapped(_ words: String) -> String {
+    let indent = 2
+    var text = ""
     var columns = 0
     for word in words.split(separator: " ") {
       let width = word.unicodeScalars.count
       if columns > 0, columns + 1 + width > Self.width {
-        self.line(line)
-        line = String(repeating: " ", count: indent)
+        text += "\n" + String(repeating: " ", count: indent)
         columns = indent
       } else if columns > 0 {
-        line += " "
+        text += " "
         columns += 1
       }
-      line += word
+      text += word
       columns += width
     }
-    self.line(line)
+    return text + "\n"
   }
 
   private static let width = 80
@@ -83,9 +85,9 @@ struct TextReport {
         row("  most", columns.map { $0.max() ?? .unknown }, report)
       }
     }
-    if hasLost {
+    if hasLost, !first.isConnect {
       let seconds = Self.patience(report)
-      line(">\(seconds)s is > \(seconds) s (lost): so many never came that the percentile falls among them")
+      line(">\(seconds)s is > \(seconds) s (lost): so many never came that the figure falls among them")
     }
     if report.isClosed { line("A closed loop: times since sent, which do not tell how a given load would fare.") }
     line()
@@ -108,7 +110,7 @@ struct TextReport {
       let text =
         switch value {
         case .nanoseconds(let time): Figures.milliseconds(time)
-        case .endless: ">\(Self.patience(report))s"
+        case .endless: report.runs.contains(where: \.isConnect) ? "failed" : ">\(Self.patience(report))s"
         case .unknown: "–"
         }
       return Figures.right(text, Self.column)
