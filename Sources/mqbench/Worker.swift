@@ -87,7 +87,7 @@ final class Worker: @unchecked Sendable {
     }
     waiting = own[...]
     publishers = own.compactMap(\.publisher)
-    var byNumber = [Publisher?](repeating: nil, count: publishers.isEmpty ? 0 : plan.clientCount)
+    var byNumber = [Publisher?](repeating: nil, count: plan.publishings.isEmpty ? 0 : plan.clientCount)
     for publisher in publishers { byNumber[publisher.number] = publisher }
     publishersByNumber = byNumber
     connectionInterval = .nanoseconds(Int64(1e9 * Double(plan.workers) / plan.connectRate))
@@ -789,8 +789,9 @@ final class Worker: @unchecked Sendable {
     }
     let (publisher, sequence) = (Int(header.publisher), Int(header.sequence))
     guard header.group < groups.count, case let group = groups[Int(header.group)], group.isPublishing,
-      group.clients.contains(publisher), sequence < group.sequenceLimit,
-      publishersByNumber[publisher].map({ sequence < $0.next }) != false
+      group.clients.contains(publisher),
+      // How far the publishers of other workers are is theirs to know.
+      case let own = publishersByNumber[publisher], sequence < own?.next ?? group.sequenceLimit
     else {
       measurements.corrupted += 1
       return
@@ -817,13 +818,10 @@ final class Worker: @unchecked Sendable {
       measurements.endToEnd.record(now - due)
       headline(now - due, due: due, at: now)
     }
-    // The publishers of other workers are theirs.
-    if plan.workers == 1, let publisher = publishersByNumber[publisher],
-      let (sent, arrivals) = publisher.arrived(sequence)
-    {
+    if plan.workers == 1, let own, let (sent, arrivals) = own.arrived(sequence) {
       if !isClosed || isMeasuredTime(sent) { measurements.endToEndService.record(now - sent) }
       if isClosed { headline(now - sent, due: due, at: now) }
-      if fansOut, !isClosed, arrivals == publisher.deliveries[topic] { measurements.fanOut.record(now - due) }
+      if fansOut, !isClosed, arrivals == own.deliveries[topic] { measurements.fanOut.record(now - due) }
     }
     if displacement > 0, !subscriber.isShared {
       measurements.reordered += 1

@@ -66,6 +66,18 @@ struct BenchTests {
     #expect(tool.end == .exited(0) && tool.errorText.contains("100 of 100 deliveries were lost"), "\(tool.errorText)")
   }
 
+  @Test("a thread whose clients only subscribe follows the messages of the other one's", .needs("mosquitto"))
+  func threadWithoutPublishers() throws {
+    let broker = try RealBroker()
+    let tool = try ToolProcess.run(
+      "mqbench",
+      ["load"] + broker.options + ["--publishers", "1", "--subscribers", "4", "--topics", "1", "--threads", "2"] + [
+        "--warm-up", "0", "--duration", "1", "--json",
+      ])
+    #expect(tool.end == .exited(0), "\(tool.end) \(tool.errorText)")
+    #expect(try BenchReport(tool).counts("expected", "delivered", "corrupted") == [400, 400, 0])
+  }
+
   @Test("the sink acknowledges and forwards, in a closed loop too")
   func sink() throws {
     let port = try freePort()
