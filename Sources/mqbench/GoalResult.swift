@@ -87,8 +87,7 @@ extension Goal {
 extension Report.Run {
   /// What was due and did not come, as far as anybody can tell: lost deliveries, and messages refused, in doubt or never sent.
   fileprivate var missing: Int {
-    let unsent = isClosed ? 0 : max(0, count(.offered) - count(.sent))
-    return count(.lost) + count(.refused) + count(.inDoubt) + unsent
+    count(.lost) + count(.refused) + count(.inDoubt) + unsent
       + (count(.lostConnections) > 0 ? count(.undeliverable) : 0)
   }
 

@@ -216,14 +216,14 @@ struct Measurement {
         isAll ? failure.reason : "\(count) of \(Figures.grouped(sum(.clients))) clients failed: \(failure.reason)")
       return failure.status
     }
-    let unsent = max(0, sum(.offered) - sum(.sent))
+    let unsent = report.runs.reduce(0) { $0 + $1.unsent }
     let isAsked = settings.report.goals.contains(where: \.isAboutDeliveries)
     if sum(.lost) > 0, !isAsked {
       diagnostics.warning(
         "\(Figures.grouped(sum(.lost))) of \(Figures.grouped(sum(.expected))) deliveries were lost (--goal loss=0 makes it a status)"
       )
     }
-    guard unsent > 0, sum(.lostConnections) > 0, !report.isClosed else { return .ok }
+    guard unsent > 0, sum(.lostConnections) > 0 else { return .ok }
     diagnostics.error("connections were lost, and \(unsent) of \(sum(.offered)) messages were never sent")
     return .connectionLost
   }

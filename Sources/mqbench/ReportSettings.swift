@@ -67,9 +67,9 @@ struct ReportSettings: Sendable {
       long: "goal", value: .one("GOALS"), section: .report,
       summary: "end with 31 unless all are met: 'p99<5ms loss=0'; may be repeated",
       details: """
-        Metrics are p50 to p99.99, min, mean and max of the headline's times, connect (the slowest), loss (what was due and did not come, lost, \
-        in doubt or never sent: a number, or a share such as 0.1%) and rate (delivered, or sent where nobody subscribes); operators are <, <=, >, >= and =. Of several runs the median \
-        counts, and the losses of all. When mqbench was the limit, or there are too few samples for a percentile, the goal can not be \
+        Metrics are p50 to p99.99, min, mean and max of the headline's times, connect (the slowest), loss (what was due and did not come: \
+        lost, refused, in doubt or never sent; a number, or a share such as 0.1%) and rate (delivered, or sent where nobody subscribes, \
+        or connected); operators are <, <=, >, >= and =. Of several runs the median counts, and the losses of all. When mqbench was the limit, or there are too few samples for a percentile, the goal can not be \
         told, and the status is 32. In a comparison, {--goal} same ends with 33 when anything is worse.
         """)
   ) { (settings, value) throws(UsageError) in

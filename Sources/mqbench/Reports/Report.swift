@@ -141,6 +141,9 @@ extension Report.Run {
   func count(_ metric: CountMetric) -> Int { counts[metric] ?? 0 }
   func rate(_ metric: RateMetric) -> Double { rates[metric] ?? 0 }
 
+  /// What was due and never sent.
+  var unsent: Int { isClosed ? 0 : max(0, count(.offered) - count(.sent)) }
+
   /// The seconds that had come to their end when the run did.
   var wholeSeconds: [Report.Second] { seconds.filter { Double($0.number + 1) <= window + drain } }
 
